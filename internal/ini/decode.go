@@ -1,0 +1,139 @@
+package ini
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Decode fills the struct that dst points to from a section. Fields are named by
+// a tag; fields without one are left alone, as are fields whose key is not set,
+// so defaults are put in before. Options after the name:
+//
+//	Listen []string      `ini:"listen,required"` // must be set, and not empty
+//	Path   string        `ini:"rpm_path,raw"`    // no %(...)s
+//	Wait   time.Duration `ini:"wait"`            // 1m30s, or a number of seconds
+//
+// Types: string, bool, integers, time.Duration, []string (separated by white
+// space or commas), and string or integer types made of them.
+//
+// A key of the section that no field has is an error that names its line, and so
+// is a value that does not fit. A nil section sets nothing.
+func Decode(s *Section, dst any) error {
+	v := reflect.ValueOf(dst)
+	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
+		return fmt.Errorf("ini: Decode needs a pointer to a struct, not %T", dst)
+	}
+	v = v.Elem()
+	known := map[string]bool{}
+	for i := range v.NumField() {
+		name, opts, _ := strings.Cut(v.Type().Field(i).Tag.Get("ini"), ",")
+		if name == "" {
+			continue
+		}
+		known[foldKey(name)] = true
+		if err := decodeField(s, name, opts, v.Field(i)); err != nil {
+			return err
+		}
+	}
+	if s == nil {
+		return nil
+	}
+	for _, k := range s.order {
+		if !known[k] {
+			return &Error{s.file.Name, s.items[k].line,
+				fmt.Sprintf("unknown setting %q in section [%s]", clip(k), clip(s.Name))}
+		}
+	}
+	return nil
+}
+
+var durationType = reflect.TypeFor[time.Duration]()
+
+func decodeField(s *Section, name, opts string, f reflect.Value) error {
+	raw, required := hasOption(opts, "raw"), hasOption(opts, "required")
+	text, ok := s.Raw(name)
+	if !raw {
+		var err error
+		if text, ok, err = s.Value(name); err != nil {
+			return err
+		}
+	}
+	if !ok || required && text == "" {
+		switch {
+		case !required:
+			return nil
+		case s == nil:
+			return fmt.Errorf("setting %q is missing", name)
+		case ok:
+			return s.errorf(name, "must not be empty")
+		}
+		return &Error{s.file.Name, s.Start, fmt.Sprintf("section [%s] lacks the setting %q", clip(s.Name), name)}
+	}
+	switch {
+	case f.Type() == durationType:
+		d, err := parseDuration(text)
+		if err != nil {
+			return s.errorf(name, "%v", err)
+		}
+		f.SetInt(int64(d))
+	case f.Kind() == reflect.String:
+		f.SetString(text)
+	case f.Kind() == reflect.Bool:
+		b, _, err := s.Bool(name)
+		if err != nil {
+			return err
+		}
+		f.SetBool(b)
+	case f.CanInt():
+		n, err := strconv.ParseInt(text, 10, f.Type().Bits())
+		if err != nil {
+			return s.errorf(name, "%q is not a whole number in range", clip(text))
+		}
+		f.SetInt(n)
+	case f.CanUint():
+		n, err := strconv.ParseUint(text, 10, f.Type().Bits())
+		if err != nil {
+			return s.errorf(name, "%q is not a whole number of zero or more in range", clip(text))
+		}
+		f.SetUint(n)
+	case f.Kind() == reflect.Slice && f.Type().Elem().Kind() == reflect.String:
+		list := strings.FieldsFunc(text, func(r rune) bool { return r == ',' || isSpace(r) })
+		out := reflect.MakeSlice(f.Type(), len(list), len(list))
+		for i, e := range list {
+			out.Index(i).SetString(e)
+		}
+		f.Set(out)
+	default:
+		return fmt.Errorf("ini: field for %q has type %s, which Decode does not know", name, f.Type())
+	}
+	return nil
+}
+
+func hasOption(opts, want string) bool {
+	for o := range strings.SplitSeq(opts, ",") {
+		if o == want {
+			return true
+		}
+	}
+	return false
+}
+
+func parseDuration(text string) (time.Duration, error) {
+	if n, err := strconv.ParseInt(text, 10, 32); err == nil {
+		if n < 0 {
+			return 0, fmt.Errorf("%q: a length of time cannot be negative", text)
+		}
+		return time.Duration(n) * time.Second, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a length of time: write 30s, 5m, 1h30m, or a number of seconds", clip(text))
+	}
+	if d < 0 {
+		return 0, fmt.Errorf("%q: a length of time cannot be negative", clip(text))
+	}
+	return d, nil
+}
