@@ -1,0 +1,223 @@
+package blob
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/privyseal/privyseal/internal/durable"
+)
+
+// syncers is how many files are synced at a time. Calls that wait together
+// share a journal commit, so more than the number of cores pays.
+const syncers = 16
+
+// Batch publishes many files at the price of a few.
+//
+//	b := t.NewBatch()
+//	defer b.Abort()
+//	b.AddSigHeader(...); b.AddSigned(...)   // from any number of goroutines
+//	b.Sync()                                // all content is on disk, hidden
+//	b.Publish()                             // all names are there, and last
+//
+// Abort removes what was not published. A crash before Publish leaves hidden
+// files only; a crash within it leaves some files published, each of them whole.
+type Batch struct {
+	mu      sync.Mutex
+	files   []hidden
+	dirs    map[string]bool // to sync after the renames
+	synced  bool
+	dirLock sync.Mutex
+	made    map[string]bool
+}
+
+type hidden struct{ tmp, path string }
+
+// NewBatch starts a batch.
+func (t *Topdir) NewBatch() *Batch {
+	return &Batch{dirs: make(map[string]bool), made: make(map[string]bool)}
+}
+
+// Len is how many files the batch holds.
+func (b *Batch) Len() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.files)
+}
+
+// AddSigHeader adds a signature header.
+func (b *Batch) AddSigHeader(r RPM, k Key, sighdr []byte) error {
+	if err := checkSigHeader(sighdr); err != nil {
+		return fmt.Errorf("%s: %w", r.file, err)
+	}
+	return b.add(r.SigHeader(k), func(f *os.File) error {
+		_, err := f.Write(sighdr)
+		return err
+	})
+}
+
+// AddSigned adds a signed copy; see [RPM.WriteSigned].
+func (b *Batch) AddSigned(r RPM, k Key, sighdr []byte, headerStart int64) error {
+	if k == (Key{}) {
+		return fmt.Errorf("%s: there is no signed copy without a key", r.file)
+	}
+	return b.add(r.Signed(k), func(f *os.File) error {
+		return writeSigned(f, r.Path(), sighdr, headerStart)
+	})
+}
+
+// add writes one hidden file. What it could not finish it removes at once, so
+// that a full disk gets its space back.
+func (b *Batch) add(path string, write func(*os.File) error) error {
+	if err := b.mkdir(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	f, err := createHidden(path)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	err = write(f)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		os.Remove(f.Name())
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.files = append(b.files, hidden{f.Name(), path})
+	b.dirs[filepath.Dir(path)] = true
+	return nil
+}
+
+// createHidden makes the file that will become path. Not os.CreateTemp, whose
+// files are readable by their owner alone: a mirror must be able to read them.
+func createHidden(path string) (*os.File, error) {
+	dir, base := filepath.Split(path)
+	for {
+		f, err := os.OpenFile(dir+"."+base+"."+random()+".tmp", os.O_CREATE|os.O_EXCL|os.O_WRONLY, filePerm)
+		if !errors.Is(err, os.ErrExist) {
+			return f, err
+		}
+	}
+}
+
+// mkdir makes a directory, and notes which directories got a new name in them.
+func (b *Batch) mkdir(dir string) error {
+	b.dirLock.Lock()
+	defer b.dirLock.Unlock()
+	if b.made[dir] {
+		return nil
+	}
+	var parents []string
+	for d := dir; ; d = filepath.Dir(d) {
+		if _, err := os.Stat(d); err == nil {
+			break
+		} else if !errors.Is(err, os.ErrNotExist) || d == filepath.Dir(d) {
+			return err
+		}
+		parents = append(parents, filepath.Dir(d))
+	}
+	if err := os.MkdirAll(dir, dirPerm); err != nil {
+		return err
+	}
+	b.made[dir] = true
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, p := range parents {
+		b.dirs[p] = true
+	}
+	return nil
+}
+
+// Sync puts the content of all files on the disk.
+func (b *Batch) Sync() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	g := new(errgroup.Group)
+	g.SetLimit(syncers)
+	for _, h := range b.files {
+		g.Go(func() error { return syncFile(h) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	b.synced = true
+	return nil
+}
+
+func syncFile(h hidden) error {
+	f, err := os.Open(h.tmp)
+	if err != nil {
+		return err
+	}
+	err = f.Sync()
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", h.path, err)
+	}
+	return nil
+}
+
+// Publish gives all files their names and makes the names last. It replaces
+// what was there. Call Sync first.
+func (b *Batch) Publish() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.synced && len(b.files) > 0 {
+		return errors.New("batch published before it was synced")
+	}
+	for i, h := range b.files {
+		if err := os.Rename(h.tmp, h.path); err != nil {
+			b.files = b.files[i:]
+			return err
+		}
+	}
+	b.files = nil
+	g := new(errgroup.Group)
+	g.SetLimit(syncers)
+	for d := range b.dirs {
+		g.Go(func() error { return durable.SyncDir(d) })
+	}
+	return g.Wait()
+}
+
+// Drop leaves the files of one RPM and key out of the batch.
+func (b *Batch) Drop(r RPM, k Key) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	drop := map[string]bool{r.SigHeader(k): true, r.Signed(k): true}
+	kept := b.files[:0]
+	for _, h := range b.files {
+		if drop[h.path] {
+			os.Remove(h.tmp)
+			continue
+		}
+		kept = append(kept, h)
+	}
+	b.files = kept
+}
+
+// Abort removes all files that were not published. Defer it.
+func (b *Batch) Abort() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, h := range b.files {
+		os.Remove(h.tmp)
+	}
+	b.files = nil
+}
+
+// random is a part of a file name that no other writer will pick.
+func random() string {
+	return strconv.FormatUint(rand.Uint64(), 36)
+}

@@ -1,0 +1,167 @@
+package blob
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/privyseal/privyseal/internal/durable"
+)
+
+const (
+	filePerm = 0o644
+	dirPerm  = 0o755
+	leadSize = 96
+	// MaxSigHeader bounds a signature header: RPM itself stops at 64 MiB, and a
+	// signature header with many signatures has some tens of kilobytes.
+	MaxSigHeader = 1 << 20
+)
+
+// headerMagic starts every RPM header, version 1.
+var headerMagic = []byte{0x8e, 0xad, 0xe8, 0x01}
+
+// Stage copies an upload to where r will be published, hidden. The caller
+// checks the copy through ReadAt and calls Commit, or Close to drop it.
+func (r RPM) Stage(src *os.File) (*durable.File, error) {
+	if err := durable.MkdirAll(filepath.Dir(r.Path()), dirPerm); err != nil {
+		return nil, err
+	}
+	f, err := durable.Create(r.Path(), filePerm)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := src.Seek(0, io.SeekStart); err == nil {
+		_, err = f.ReadFrom(src)
+	}
+	if err == nil {
+		err = f.OS().Sync() // here, and not while a database transaction waits
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("copy %s into the topdir: %w", r.file, err)
+	}
+	return f, nil
+}
+
+// WriteSigHeader stores a signature header, replacing what is there.
+func (r RPM) WriteSigHeader(k Key, sighdr []byte) error {
+	if err := checkSigHeader(sighdr); err != nil {
+		return fmt.Errorf("%s: %w", r.file, err)
+	}
+	p := r.SigHeader(k)
+	if err := durable.MkdirAll(filepath.Dir(p), dirPerm); err != nil {
+		return err
+	}
+	return durable.WriteFile(p, sighdr, filePerm)
+}
+
+// ReadSigHeader returns a stored signature header.
+func (r RPM) ReadSigHeader(k Key) ([]byte, error) {
+	f, err := os.Open(r.SigHeader(k))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, MaxSigHeader+1))
+	if err != nil {
+		return nil, err
+	}
+	if err := checkSigHeader(b); err != nil {
+		return nil, fmt.Errorf("%s: %w", r.SigHeader(k), err)
+	}
+	return b, nil
+}
+
+// HasSigned says whether the signed copy is there.
+func (r RPM) HasSigned(k Key) bool {
+	fi, err := os.Lstat(r.Signed(k))
+	return err == nil && fi.Mode().IsRegular()
+}
+
+// WriteSigned writes the copy of the RPM that has sighdr as its signature
+// header. HeaderStart is where the main header of the imported file starts;
+// everything from there on is copied unchanged, by the kernel.
+func (r RPM) WriteSigned(k Key, sighdr []byte, headerStart int64) error {
+	b := r.build.t.NewBatch()
+	defer b.Abort()
+	if err := b.AddSigned(r, k, sighdr, headerStart); err != nil {
+		return err
+	}
+	if err := b.Sync(); err != nil {
+		return err
+	}
+	return b.Publish()
+}
+
+// writeSigned writes lead, sighdr, and the rest of the file at src.
+func writeSigned(dst io.Writer, src string, sighdr []byte, headerStart int64) error {
+	if err := checkSigHeader(sighdr); err != nil {
+		return err
+	}
+	f, err := os.Open(src)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if headerStart < leadSize+16 || headerStart%8 != 0 {
+		return fmt.Errorf("main header cannot start at byte %d", headerStart)
+	}
+	head := make([]byte, leadSize, leadSize+len(sighdr))
+	if _, err := io.ReadFull(f, head); err != nil {
+		return fmt.Errorf("read lead: %w", err)
+	}
+	magic := make([]byte, len(headerMagic))
+	if _, err := f.ReadAt(magic, headerStart); err != nil || !bytes.Equal(magic, headerMagic) {
+		return fmt.Errorf("no header at byte %d: the file is not the one that was imported", headerStart)
+	}
+	if _, err := dst.Write(append(head, sighdr...)); err != nil {
+		return err
+	}
+	if _, err := f.Seek(headerStart, io.SeekStart); err != nil {
+		return err
+	}
+	_, err = io.Copy(dst, f)
+	return err
+}
+
+// checkSigHeader refuses what would make a file that nobody can read.
+func checkSigHeader(b []byte) error {
+	switch {
+	case len(b) > MaxSigHeader:
+		return fmt.Errorf("signature header is larger than %d bytes", MaxSigHeader)
+	case len(b) < 16 || !bytes.HasPrefix(b, headerMagic):
+		return errors.New("not a signature header")
+	case len(b)%8 != 0:
+		return fmt.Errorf("signature header of %d bytes is not padded to 8", len(b))
+	}
+	return nil
+}
+
+// RemoveSigned deletes a signed copy. That it is not there is no error.
+func (r RPM) RemoveSigned(k Key) error {
+	p := r.Signed(k)
+	if err := os.Remove(p); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	return durable.SyncDir(filepath.Dir(p))
+}
+
+// RetireSigHeader renames a stored signature header so that it no longer
+// counts but can be put back by hand: FILE.rpm.sig.SIGHASH.save.
+func (r RPM) RetireSigHeader(k Key, sighash string) error {
+	if err := CheckName("signature hash", sighash); err != nil {
+		return err
+	}
+	p := r.SigHeader(k)
+	if err := durable.Rename(p, p+"."+sighash+".save"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
