@@ -1,0 +1,25 @@
+package hub
+
+import (
+	"sync"
+
+	"github.com/privyseal/privyseal/buildsys/blob"
+)
+
+// rpmState is what the methods for builds, packages and signatures share. Its zero value is ready.
+type rpmState struct {
+	topOnce sync.Once
+	topDir  *blob.Topdir
+	topErr  error
+}
+
+// top is the topdir, opened at its first use.
+func (h *Hub) top() (*blob.Topdir, error) {
+	h.topOnce.Do(func() { h.topDir, h.topErr = blob.Open(h.cfg.TopDir) })
+	return h.topDir, h.topErr
+}
+
+// rpmMethods are the methods for builds, packages and their signatures.
+func rpmMethods() []Method {
+	return nil
+}
