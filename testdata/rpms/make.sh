@@ -6,22 +6,27 @@ here=$(cd "$(dirname "$0")" && pwd)
 out=${1:-$here}
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
-work=$(mktemp -d)
+# A fixed place: source packages record the path of their build root.
+work=/tmp/privyseal-testdata-rpms
+mkdir -m 700 "$work"
 trap 'GNUPGHOME=$work/gnupg gpgconf --kill all; rm -rf "$work"' EXIT
 GOCACHE=$(go env GOCACHE) GOMODCACHE=$(go env GOMODCACHE)
 export GOCACHE GOMODCACHE
 export HOME="$work" GNUPGHOME="$work/gnupg" SOURCE_DATE_EPOCH=1781500000 LC_ALL=C.UTF-8
+
+cp -r "$here/specs" "$work/specs"
+find "$work/specs" -type f -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
 
 # build SPEC PAYLOAD [rpmbuild options]: what comes out goes to $work/new
 build() {
 	spec=$1 payload=$2
 	shift 2
 	rm -rf "$work/top" "$work/new"
-	rpmbuild -ba --quiet --nodeps --define "_topdir $work/top" --define "_sourcedir $here/specs" \
+	rpmbuild -ba --quiet --nodeps --define "_topdir $work/top" --define "_sourcedir $work/specs" \
 		--define "_binary_payload $payload" --define "_source_payload $payload" \
 		--define "_buildhost builder.example.org" --define "use_source_date_epoch_as_buildtime 1" \
 		--define "clamp_mtime_to_source_date_epoch 1" --define "dist .el9" \
-		"$@" "$here/specs/$spec.spec"
+		"$@" "$work/specs/$spec.spec"
 	mkdir "$work/new"
 	find "$work/top/RPMS" "$work/top/SRPMS" -name '*.rpm' -exec mv {} "$work/new" \;
 }
