@@ -40,7 +40,7 @@ sign() {
 	gpg --batch --quiet --import "$here/../keys/$key.sec.asc"
 	id=$(gpg --batch --with-colons --list-secret-keys | awk -F: '$1 == "fpr" { print $10; exit }')
 	rpmsign --define "__gpg $(command -v gpg)" --define "_gpg_name $id" \
-		--define "_gpg_sign_cmd_extra_args --batch --faked-system-time 20260615T120000" \
+		--define "_gpg_sign_cmd_extra_args --batch --faked-system-time 20260615T120000!" \
 		"$@" --addsign "$file" >/dev/null
 	gpgconf --kill all
 }
