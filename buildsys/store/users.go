@@ -80,7 +80,9 @@ func (tx *Tx) GroupsOf(user int64) ([]buildsys.User, error) {
 // Permissions lists every permission there is.
 func (tx *Tx) Permissions() ([]buildsys.Permission, error) {
 	return list(tx, `SELECT id, name, coalesce(description, '') FROM permissions ORDER BY id`, nil,
-		func(scan func(...any) error, p *buildsys.Permission) error { return scan(&p.ID, &p.Name, &p.Description) })
+		func(scan func(...any) error, p *buildsys.Permission) error {
+			return scan(&p.ID, &p.Name, &p.Description)
+		})
 }
 
 // CreatePermission makes a permission.
@@ -131,7 +133,9 @@ func (tx *Tx) PermissionsOf(user int64) ([]string, error) {
 }
 
 // Grant gives a permission to a user.
-func (tx *Tx) Grant(user, perm int64) error { return tx.create("user_perms", "user_id, perm_id", user, perm) }
+func (tx *Tx) Grant(user, perm int64) error {
+	return tx.create("user_perms", "user_id, perm_id", user, perm)
+}
 
 // Revoke takes a permission from a user and tells whether it had it.
 func (tx *Tx) Revoke(user, perm int64) (bool, error) {
