@@ -41,7 +41,7 @@ demo: setup build ## From a C file to an installed, verified RPM in about a minu
 	@testdata/demo/run bin
 
 test: setup build ## Run the tests (at most 10 minutes on 2 cores)
-	@$(GO) test -count=1 -run '^TestCapabilities$$' -v ./internal/lab/house | sed -n 's/^ *capability: /  /p'
+	@$(GO) test -count=1 -run '^TestCapabilities$$' -v ./internal/lab/house | sed -n 's/^.*capability: /  /p'
 	$(GO) test -timeout 10m ./...
 
 test-long: setup build ## Run also the tests that need gigabytes or many minutes
