@@ -1,0 +1,169 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// App is one run of the program: its options, its terminal, its connections.
+type App struct {
+	term *terminal
+	env  configEnv
+	opts globalOptions
+
+	// stdout is buffered; run flushes it at the end and before it waits.
+	stdout *bufio.Writer
+
+	cfg *Config
+	hub hubSessions
+}
+
+// globalOptions stand before the verb.
+type globalOptions struct {
+	profile    string
+	configFile string
+	server     string
+	cert       string
+	authType   string
+	noAuth     bool
+	forceAuth  bool
+	debug      bool
+	debugXML   bool
+	quiet      bool
+	json       bool
+	topDir     string
+	webURL     string
+	topURL     string
+}
+
+func (o *globalOptions) register(fs *pflag.FlagSet, profile string) {
+	fs.StringVarP(&o.profile, "profile", "p", profile, "take the settings of this section of the configuration")
+	fs.StringVarP(&o.configFile, "config", "c", "", "read `FILE` instead of the user's own configuration")
+	fs.StringVar(&o.cert, "cert", "", "log in with the certificate and key in `FILE` (PEM)")
+	fs.BoolVar(&o.noAuth, "noauth", false, "do not log in")
+	fs.BoolVar(&o.forceAuth, "force-auth", false, "log in for commands that only read, too")
+	fs.StringVar(&o.authType, "authtype", "", "how to log in: ssl or noauth")
+	fs.BoolVarP(&o.debug, "debug", "d", false, "show what is done")
+	fs.BoolVar(&o.debugXML, "debug-xmlrpc", false, "show the calls to the hub")
+	fs.BoolVarP(&o.quiet, "quiet", "q", false, "print results and errors only")
+	fs.BoolVar(&o.json, "json", false, "print listings as JSON")
+	fs.StringVarP(&o.server, "server", "s", "", "`URL` of the hub")
+	fs.StringVar(&o.topDir, "topdir", "", "where the hub's files are mounted")
+	fs.StringVar(&o.webURL, "weburl", "", "`URL` of the hub's web pages")
+	fs.StringVar(&o.topURL, "topurl", "", "`URL` of the hub's files")
+}
+
+// config reads the profile once, the options before the verb over it.
+func (a *App) config() (*Config, error) {
+	if a.cfg != nil {
+		return a.cfg, nil
+	}
+	c, err := loadConfig(a.env, a.opts.profile, a.opts.configFile)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range []struct {
+		dst *string
+		v   string
+	}{
+		{&c.Server, a.opts.server}, {&c.Cert, expandHome(a.env.home, a.opts.cert)},
+		{&c.AuthType, a.opts.authType}, {&c.TopDir, expandHome(a.env.home, a.opts.topDir)},
+		{&c.WebURL, a.opts.webURL}, {&c.TopURL, a.opts.topURL},
+	} {
+		if o.v != "" {
+			*o.dst = o.v
+		}
+	}
+	switch c.AuthType {
+	case "", "ssl", "noauth":
+	default:
+		return nil, failf("the hub knows people by their TLS certificate: set authtype = ssl and cert", "authtype %q is not supported", c.AuthType)
+	}
+	c.ForceAuth = c.ForceAuth || a.opts.forceAuth
+	a.cfg = c
+	return c, nil
+}
+
+// printf prints a result.
+func (a *App) printf(format string, args ...any) { fmt.Fprintf(a.stdout, format, args...) }
+
+// println prints a line of results.
+func (a *App) println(s string) {
+	a.stdout.WriteString(s)
+	a.stdout.WriteByte('\n')
+}
+
+// flush shows what was printed so far; called before anything that waits.
+func (a *App) flush() { a.stdout.Flush() }
+
+// printJSON prints v as indented JSON.
+func (a *App) printJSON(v any) error {
+	enc := json.NewEncoder(a.stdout)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// newCommand makes a verb. use is its usage line as Koji prints it, without the
+// program's name.
+func (a *App) newCommand(group, use, short string, aliases ...string) *cobra.Command {
+	return &cobra.Command{
+		Use: use, Short: short, Aliases: aliases, GroupID: group,
+		DisableFlagsInUseLine: true,
+	}
+}
+
+// listing gives a verb --json and --quiet of its own, so that they may also
+// stand after the verb.
+func (a *App) listing(cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().BoolVar(&a.opts.json, "json", a.opts.json, "print as JSON")
+	return a.quietly(cmd)
+}
+
+// quietly gives a verb --quiet of its own.
+func (a *App) quietly(cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().BoolVar(&a.opts.quiet, "quiet", a.opts.quiet, "print results and errors only")
+	return cmd
+}
+
+// Streams are the program's standard streams.
+type Streams struct {
+	In  io.Reader
+	Out io.Writer
+	Err io.Writer
+}
+
+// Run runs one command line, args without the program's name, and returns its
+// exit code. program is the name it was called by, which decides the profile
+// that is read without -p.
+func Run(ctx context.Context, program string, args []string, s Streams) int {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		home = ""
+	}
+	return run(ctx, configEnv{home: home, etc: "/etc"}, program, args, s)
+}
+
+func run(ctx context.Context, env configEnv, program string, args []string, s Streams) int {
+	a := &App{
+		term:   &terminal{name: program, in: s.In, out: s.Out, err: s.Err},
+		env:    env,
+		stdout: bufio.NewWriterSize(s.Out, 1<<16),
+	}
+	err := a.execute(ctx, program, args)
+	a.hub.close(context.WithoutCancel(ctx))
+	if ferr := a.stdout.Flush(); ferr != nil && err == nil {
+		err = fmt.Errorf("cannot write the output: %w", ferr)
+	}
+	if err != nil {
+		a.term.report(err)
+	}
+	return exitCode(err)
+}

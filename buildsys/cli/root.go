@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Groups of verbs in the help.
+const (
+	groupSign  = "sign"
+	groupAdmin = "admin"
+	groupBind  = "bind"
+	groupInfo  = "info"
+	groupMisc  = "misc"
+	groupSite  = "site"
+)
+
+// execute runs one command line.
+func (a *App) execute(ctx context.Context, program string, args []string) error {
+	root := a.rootCommand(program)
+	if program == "mash" {
+		args = append([]string{"mash"}, args...)
+	}
+	expanded, cmd, err := expandArgs(root, args)
+	if err != nil {
+		return err
+	}
+	root.SetArgs(expanded)
+	root.SetOut(a.stdout)
+	root.SetErr(a.term.err)
+	err = root.ExecuteContext(ctx)
+	var flagErr *flagError
+	if errors.As(err, &flagErr) {
+		return &usageError{cmd: cmd, msg: flagErr.Error()}
+	}
+	return err
+}
+
+// flagError is what pflag says of an option.
+type flagError struct{ error }
+
+// profileOf is the profile that is read without -p. As with koji, a link of
+// another name reads the profile of that name.
+func profileOf(program string) string {
+	if program == "" || program == "mash" || program == "sigul" || strings.Contains(program, "privyseal") {
+		return "koji"
+	}
+	return program
+}
+
+func (a *App) rootCommand(program string) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "privyseal [global-options] command [command-options-and-arguments]",
+		Short: "sign what a tag holds, and drive the build system",
+		Long: "Privyseal signs packages through a signer that reads what it signs, and speaks to\n" +
+			"the build system with the commands of the Koji client.",
+		TraverseChildren:      true,
+		SilenceErrors:         true,
+		SilenceUsage:          true,
+		DisableFlagsInUseLine: true,
+		Args:                  cobra.ArbitraryArgs,
+		RunE:                  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			a.term.quiet = a.opts.quiet
+			return nil
+		},
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &flagError{err} })
+	root.Flags().SetInterspersed(false)
+	a.opts.register(root.Flags(), profileOf(program))
+	root.AddGroup(
+		&cobra.Group{ID: groupSign, Title: "signing commands:"},
+		&cobra.Group{ID: groupInfo, Title: "info commands:"},
+		&cobra.Group{ID: groupBind, Title: "bind commands:"},
+		&cobra.Group{ID: groupAdmin, Title: "admin commands:"},
+		&cobra.Group{ID: groupSite, Title: "site commands:"},
+		&cobra.Group{ID: groupMisc, Title: "miscellaneous commands:"},
+	)
+	for _, row := range table {
+		root.AddCommand(row(a))
+	}
+	root.InitDefaultHelpCmd()
+	root.InitDefaultHelpFlag()
+	for _, c := range root.Commands() {
+		initHelp(c)
+	}
+	return root
+}
+
+// initHelp adds the help options now rather than when cobra runs the command, so
+// that their prefixes are known.
+func initHelp(c *cobra.Command) {
+	c.InitDefaultHelpFlag()
+	for _, sub := range c.Commands() {
+		initHelp(sub)
+	}
+}

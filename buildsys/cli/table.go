@@ -1,0 +1,20 @@
+package cli
+
+import "github.com/spf13/cobra"
+
+// table holds one row for each verb.
+var table = []func(*App) *cobra.Command{
+	helloCommand,
+	versionCommand,
+	callCommand,
+
+	addUserCommand,
+	grantPermissionCommand,
+	addHostCommand,
+	addTagCommand,
+	addPkgCommand,
+
+	tagInfoCommand,
+	listTagInheritanceCommand,
+	listTaggedCommand,
+}
