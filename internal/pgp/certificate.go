@@ -3,6 +3,8 @@ package pgp
 import (
 	"bytes"
 	"crypto"
+	//lint:ignore SA1019 keys of old distributions are DSA; only their size is looked at
+	"crypto/dsa"
 	"crypto/rsa"
 	"encoding/hex"
 	"errors"
@@ -22,6 +24,8 @@ const (
 	maxCertificate  = 256 << 10
 	maxPackets      = 1024
 	maxRSABits      = 16384
+	maxDSABits      = 4096
+	maxDSASubgroup  = 512
 )
 
 // PublicKeyInfo describes a key that may sign.
@@ -179,8 +183,8 @@ func parseCertificate(raw []byte) (c *Certificate, err error) {
 	if entity.PrimaryKey.Version != 4 {
 		return nil, fmt.Errorf("version %d keys are not supported, only version 4", entity.PrimaryKey.Version)
 	}
-	if bits, err := entity.PrimaryKey.BitLength(); err == nil && bits > maxRSABits {
-		return nil, fmt.Errorf("key of %d bits is longer than the limit of %d", bits, maxRSABits)
+	if err := checkSize(entity.PrimaryKey); err != nil {
+		return nil, err
 	}
 	c = &Certificate{
 		raw:         raw,
@@ -209,11 +213,11 @@ func parseCertificate(raw []byte) (c *Certificate, err error) {
 		if sub.PublicKey.Version != 4 || !sub.PublicKey.PubKeyAlgo.CanSign() {
 			continue
 		}
+		if err := checkSize(sub.PublicKey); err != nil {
+			return nil, fmt.Errorf("subkey %s: %w", keyID(sub.PublicKey), err)
+		}
 		binding, err := sub.Verify(time.Time{}, nil)
 		key := newCertKey(sub.PublicKey, binding)
-		if key.info.Bits > maxRSABits {
-			continue
-		}
 		switch {
 		case primary.refused == "is revoked":
 			key.refused = "belongs to a primary key that is revoked"
@@ -227,6 +231,21 @@ func parseCertificate(raw []byte) (c *Certificate, err error) {
 		c.keys = append(c.keys, key)
 	}
 	return c, nil
+}
+
+// checkSize refuses numbers so large that one verification with them would take seconds or minutes.
+func checkSize(k *packet.PublicKey) error {
+	switch public := k.PublicKey.(type) {
+	case *rsa.PublicKey:
+		if n := public.N.BitLen(); n > maxRSABits {
+			return fmt.Errorf("RSA key of %d bits is longer than the limit of %d", n, maxRSABits)
+		}
+	case *dsa.PublicKey:
+		if p, q := public.P.BitLen(), public.Q.BitLen(); p > maxDSABits || q > maxDSASubgroup {
+			return fmt.Errorf("DSA key of %d and %d bits is longer than the limit of %d and %d", p, q, maxDSABits, maxDSASubgroup)
+		}
+	}
+	return nil
 }
 
 func newCertKey(public *packet.PublicKey, self *packet.Signature) certKey {
