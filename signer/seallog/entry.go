@@ -45,12 +45,11 @@ type Record struct {
 	Signature []byte
 }
 
-// Event is one recorded act that is not a signature.
-type Event struct {
-	Index int64
-	Time  time.Time
-	Kind  string
-	Data  []byte
+// event is one recorded act that is not a signature.
+type event struct {
+	at   time.Time
+	kind string
+	data []byte
 }
 
 // subjectKey is the place of a subject in the index. What is found there is compared in full.
@@ -132,12 +131,12 @@ func (d *decoder) text(most int) []byte {
 }
 
 // decodeEntry reads one entry: either a signature or an event.
-func decodeEntry(b []byte) (*Record, *Event, error) {
+func decodeEntry(b []byte) (*Record, *event, error) {
 	d := decoder{b: b}
 	kind := d.take(1)[0]
 	at := time.UnixMicro(int64(binary.BigEndian.Uint64(d.take(8)))).UTC()
 	var rec *Record
-	var event *Event
+	var ev *event
 	switch {
 	case d.err != nil:
 	case kind == entrySignature:
@@ -151,9 +150,9 @@ func decodeEntry(b []byte) (*Record, *Event, error) {
 		rec.Meta.What = string(d.text(maxWhat))
 		rec.Signature = append([]byte{}, d.text(maxSignature)...)
 	case kind == entryEvent:
-		event = &Event{Time: at}
-		event.Kind = string(d.text(maxKind))
-		event.Data = append([]byte{}, d.text(maxEvent)...)
+		ev = &event{at: at}
+		ev.kind = string(d.text(maxKind))
+		ev.data = append([]byte{}, d.text(maxEvent)...)
 	default:
 		d.err = fmt.Errorf("entry of unknown kind %d", kind)
 	}
@@ -163,7 +162,7 @@ func decodeEntry(b []byte) (*Record, *Event, error) {
 	if d.err != nil {
 		return nil, nil, d.err
 	}
-	return rec, event, nil
+	return rec, ev, nil
 }
 
 // clip shortens s to at most n bytes of valid UTF-8.

@@ -136,7 +136,7 @@ func (l *Log) take(h head, body []byte) error {
 	}
 	var all []found
 	err := splitBody(body, h.count, func(offset int, entry []byte) error {
-		rec, event, err := decodeEntry(entry)
+		rec, ev, err := decodeEntry(entry)
 		if err != nil {
 			return err
 		}
@@ -144,7 +144,7 @@ func (l *Log) take(h head, body []byte) error {
 		if rec != nil {
 			f.subject = &rec.Subject
 		} else {
-			f.kind = event.Kind
+			f.kind = ev.kind
 		}
 		all = append(all, f)
 		index++

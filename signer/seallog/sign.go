@@ -128,22 +128,22 @@ func (l *Log) Find(s Subject) (Record, bool, error) {
 	return *rec, true, nil
 }
 
-// LastEvent gives the newest durable event of a kind.
-func (l *Log) LastEvent(kind string) (Event, bool, error) {
+// LastEvent gives the data and the index of the newest durable event of a kind.
+func (l *Log) LastEvent(kind string) (data []byte, index int64, ok bool, err error) {
 	l.mu.Lock()
 	at, ok := l.events[kind]
 	l.mu.Unlock()
 	if !ok {
-		return Event{}, false, nil
+		return nil, 0, false, nil
 	}
-	_, event, err := l.entry(at)
-	if err == nil && (event == nil || event.Kind != kind) {
+	_, ev, err := l.entry(at)
+	if err == nil && (ev == nil || ev.kind != kind) {
 		err = fmt.Errorf("%s: entry %d is not the event that was written there: the file was changed", l.path, at.index)
 	}
 	if err != nil {
-		return Event{}, false, err
+		return nil, 0, false, err
 	}
-	return *event, true, nil
+	return ev.data, at.index, true, nil
 }
 
 func (l *Log) read(at place, s *Subject) (*Record, error) {
@@ -158,7 +158,7 @@ func (l *Log) read(at place, s *Subject) (*Record, error) {
 }
 
 // entry reads one entry back from the file.
-func (l *Log) entry(at place) (*Record, *Event, error) {
+func (l *Log) entry(at place) (*Record, *event, error) {
 	b := make([]byte, at.size)
 	if _, err := l.file.ReadAt(b, at.offset); err != nil {
 		return nil, nil, fmt.Errorf("reading entry %d of %s: %w", at.index, l.path, err)
@@ -166,14 +166,12 @@ func (l *Log) entry(at place) (*Record, *Event, error) {
 	if crc32.Checksum(b, castagnoli) != at.crc {
 		return nil, nil, fmt.Errorf("%s: entry %d at offset %d was changed while the log was open", l.path, at.index, at.offset)
 	}
-	rec, event, err := decodeEntry(b)
+	rec, ev, err := decodeEntry(b)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: entry %d at offset %d: %w", l.path, at.index, at.offset, err)
 	}
 	if rec != nil {
 		rec.Index = at.index
-	} else {
-		event.Index = at.index
 	}
-	return rec, event, nil
+	return rec, ev, nil
 }
