@@ -69,6 +69,9 @@ func (id processID) alive() bool {
 // signal goes through a process descriptor, which is opened before the start time is
 // checked: from then on it cannot come to mean another process.
 func (id processID) signal(sig unix.Signal) error {
+	if id.PID <= 0 {
+		return nil
+	}
 	fd, err := unix.PidfdOpen(id.PID, 0)
 	if errors.Is(err, unix.ESRCH) {
 		return nil
