@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -36,12 +37,10 @@ func (s *site) command(name string) *exec.Cmd {
 // launchAll starts the named processes that are down, side by side, and returns when
 // all are ready.
 func (s *site) launchAll(ctx context.Context, names []string, progress io.Writer) error {
+	down := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return s.state.Processes[name].alive() })
 	var wg sync.WaitGroup
-	errs := make([]error, len(names))
-	for i, name := range names {
-		if s.state.Processes[name].alive() {
-			continue
-		}
+	errs := make([]error, len(down))
+	for i, name := range down {
 		wg.Go(func() {
 			began := time.Now()
 			if errs[i] = s.launch(ctx, name); errs[i] == nil {
