@@ -153,14 +153,18 @@ func (r RPM) RemoveSigned(k Key) error {
 	return durable.SyncDir(filepath.Dir(p))
 }
 
+// RetiredSigHeader is the name of a signature header that no longer counts.
+func (r RPM) RetiredSigHeader(k Key, sighash string) string {
+	return r.SigHeader(k) + "." + sighash + ".save"
+}
+
 // RetireSigHeader renames a stored signature header so that it no longer
 // counts but can be put back by hand: FILE.rpm.sig.SIGHASH.save.
 func (r RPM) RetireSigHeader(k Key, sighash string) error {
 	if err := CheckName("signature hash", sighash); err != nil {
 		return err
 	}
-	p := r.SigHeader(k)
-	if err := durable.Rename(p, p+"."+sighash+".save"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := durable.Rename(r.SigHeader(k), r.RetiredSigHeader(k, sighash)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil

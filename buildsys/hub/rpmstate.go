@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/privyseal/privyseal/buildsys/blob"
@@ -8,9 +9,10 @@ import (
 
 // rpmState is what the methods for builds, packages and signatures share. Its zero value is ready.
 type rpmState struct {
-	topOnce sync.Once
-	topDir  *blob.Topdir
-	topErr  error
+	topOnce  sync.Once
+	topDir   *blob.Topdir
+	topErr   error
+	keyrings keyringCache
 }
 
 // top is the topdir, opened at its first use.
@@ -21,5 +23,5 @@ func (h *Hub) top() (*blob.Topdir, error) {
 
 // rpmMethods are the methods for builds, packages and their signatures.
 func rpmMethods() []Method {
-	return nil
+	return slices.Concat(buildMethods(), rpmQueryMethods(), importMethods(), signatureMethods(), signingKeyMethods())
 }

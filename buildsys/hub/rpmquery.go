@@ -1,0 +1,179 @@
+package hub
+
+import (
+	"encoding/base64"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/privyseal/privyseal/buildsys"
+	"github.com/privyseal/privyseal/buildsys/blob"
+	"github.com/privyseal/privyseal/buildsys/store"
+	"github.com/privyseal/privyseal/internal/rpmhead"
+)
+
+// maxHeaders is how much of headers one answer of privyseal.rpmHeaders holds.
+const maxHeaders = 64 << 20
+
+func rpmQueryMethods() []Method {
+	return []Method{
+		{Name: "getRPM", Args: "rpminfo, strict=False, multi=False", Fn: getRPM,
+			Doc: "An rpm by id, N-V-R.A or {name, version, release, arch}; None if there is none, unless strict. With multi, a list."},
+		{Name: "listRPMs", Fn: listRPMs,
+			Args: "buildID=None, buildrootID=None, imageID=None, componentBuildrootID=None, hostID=None, arches=None, queryOpts=None, draft=None",
+			Doc:  "List rpms, by build and architecture (one or a list)."},
+		{Name: "getRPMHeaders", Args: "rpmID=None, taskID=None, filepath=None, headers=None, strict=False", Fn: getRPMHeaders,
+			Doc: "Values from the header of an rpm, or of a file in a task's output, by the names that rpm gives them."},
+		{Name: "privyseal.rpmHeaders", Perm: PermLogin, Args: "rpm_ids", Fn: rpmHeaders,
+			Doc: "The headers of rpms as they stand in their files, for signing: [{rpm_id, nvra, header: base64 main header, " +
+				"sighdr: base64 signature header with padding, header_sha256, sigmd5}]. In the order asked for, at least one, " +
+				"at most 64 MiB: ask again for those that are missing."},
+	}
+}
+
+func getRPM(c *Ctx, a Args) (any, error) {
+	r, err := c.findRPM(a.Any("rpminfo"), a.Bool("strict"))
+	switch {
+	case err != nil:
+		return nil, err
+	case a.Bool("multi") && r == nil:
+		return []any{}, nil
+	case a.Bool("multi"):
+		return []any{rpmMap(r)}, nil
+	case r == nil:
+		return nil, nil
+	}
+	return rpmMap(r), nil
+}
+
+func listRPMs(c *Ctx, a Args) (any, error) {
+	for _, name := range []string{"imageID", "componentBuildrootID", "hostID"} {
+		if !a.Nil(name) {
+			return nil, buildsys.Errorf(buildsys.FaultParameter, "listRPMs: %s is not supported by this hub", name)
+		}
+	}
+	f := store.RPMFilter{BuildID: a.OptInt("buildID"), BuildrootID: a.OptInt("buildrootID")}
+	switch a.Any("arches").(type) {
+	case nil:
+	case string:
+		f.Arches = []string{a.Str("arches")}
+	default:
+		f.Arches = append([]string{}, a.Strs("arches")...)
+	}
+	if !a.Nil("draft") {
+		d := a.Bool("draft")
+		f.Draft = &d
+	}
+	rpms, err := c.tx.RPMs(f)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]map[string]any, len(rpms))
+	for i := range rpms {
+		rows[i] = rpmListMap(&rpms[i])
+	}
+	return applyOpts(rows, a.Map("queryOpts"))
+}
+
+func rpmHeaders(c *Ctx, a Args) (any, error) {
+	ids := a.Ints("rpm_ids")
+	rpms, builds, err := c.rpmsAndBuilds(unique(ids))
+	if err != nil {
+		return nil, err
+	}
+	out := []any{}
+	var total int
+	for _, id := range ids {
+		r := rpms[id]
+		if r == nil {
+			return nil, buildsys.Errorf(buildsys.FaultGeneric, "No such rpm: %d", id)
+		}
+		if r.BuildID == nil || r.ExternalRepoID != 0 {
+			return nil, buildsys.Errorf(buildsys.FaultGeneric, "Not an internal rpm: %s (from %s)", r.NVRA(), r.ExternalRepoName)
+		}
+		f, err := c.Hub.openRPM(builds[*r.BuildID], r)
+		if err != nil {
+			return nil, err
+		}
+		f.Close()
+		if total += len(f.header) + len(f.sighdr); total > maxHeaders && len(out) > 0 {
+			break
+		}
+		out = append(out, map[string]any{
+			"rpm_id": id, "nvra": r.NVRA(), "sigmd5": r.PayloadHash, "header_sha256": r.HeaderSHA256,
+			"header": base64.StdEncoding.EncodeToString(f.header),
+			"sighdr": base64.StdEncoding.EncodeToString(f.sighdr),
+		})
+	}
+	return out, nil
+}
+
+func getRPMHeaders(c *Ctx, a Args) (any, error) {
+	strict := a.Bool("strict")
+	var file *os.File
+	switch {
+	case truth(a.Any("rpmID")):
+		r, err := c.findRPM(a.Any("rpmID"), strict)
+		if err != nil || r == nil {
+			return map[string]any{}, err
+		}
+		if r.ExternalRepoID != 0 || r.BuildID == nil {
+			if strict {
+				return nil, buildsys.Errorf(buildsys.FaultGeneric, "External rpm: %d", r.ID)
+			}
+			return map[string]any{}, nil
+		}
+		b, err := c.tx.BuildByID(*r.BuildID)
+		if err != nil {
+			return nil, err
+		}
+		place, err := c.Hub.place(b, r)
+		if err != nil {
+			return nil, err
+		}
+		if file, err = os.Open(place.Path()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	case truth(a.Any("taskID")):
+		top, err := c.Hub.top()
+		if err != nil {
+			return nil, err
+		}
+		dir, name := path.Split(a.Str("filepath"))
+		file, err = top.OpenWork(path.Join(blob.TaskDir(a.Int("taskID")), dir), name)
+		var ne *blob.NameError
+		if errors.As(err, &ne) {
+			return nil, buildsys.Errorf(buildsys.FaultGeneric, "Invalid filepath: %s", a.Str("filepath"))
+		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, buildsys.Errorf(buildsys.FaultGeneric, "Invalid filepath: %v", err)
+		}
+	default:
+		return nil, buildsys.Errorf(buildsys.FaultGeneric, "either rpmID or taskID and filepath must be specified")
+	}
+	if file == nil {
+		if strict {
+			return nil, buildsys.Errorf(buildsys.FaultGeneric, "Missing rpm file")
+		}
+		return map[string]any{}, nil
+	}
+	defer file.Close()
+	pkg, err := rpmhead.Read(file)
+	if err != nil {
+		return nil, buildsys.Errorf(buildsys.FaultGeneric, "%s: %v", path.Base(file.Name()), err)
+	}
+	names := a.Strs("headers")
+	if a.Nil("headers") {
+		names = presentTags(pkg)
+	}
+	out := make(map[string]any, len(names))
+	for _, n := range names {
+		v, err := headerValue(pkg, strings.ToUpper(n))
+		if err != nil {
+			return nil, err
+		}
+		out[n] = v
+	}
+	return out, nil
+}
