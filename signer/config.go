@@ -1,0 +1,128 @@
+package signer
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/privyseal/privyseal/internal/hop"
+	"github.com/privyseal/privyseal/internal/ini"
+	"github.com/privyseal/privyseal/internal/wire"
+)
+
+// Config says where the signer parks and who it is.
+type Config struct {
+	Name   string        // as in its certificates: privyseal://signer/NAME
+	Bridge string        // HOST:PORT of the bridge's port for signers
+	Parked int           // connections kept parked
+	Outer  *hop.Identity // towards the bridge
+	Inner  *hop.Identity // towards clients
+	Limits Limits
+	// Ready, if set, is called once, when the first attempt to park has ended
+	// either way: the bridge being down must not keep the signer from starting.
+	Ready func()
+}
+
+// Limits of the signer. Zero fields take the defaults.
+type Limits struct {
+	Sessions        int           // at once; 64
+	SessionsPerUser int           // at once; 48
+	Window          int           // requests of one session under way; 128
+	SmallBytes      int64         // of all inputs up to 256 KiB; 64 MiB
+	LargeBytes      int64         // of all larger inputs; 192 MiB
+	Handshake       time.Duration // with bridge, and with client; 5 s
+	ParkSilence     time.Duration // of the bridge; 15 s
+	Idle            time.Duration // of a client; 3 min
+	Message         time.Duration // for one message to arrive; 1 min
+	Write           time.Duration // stuck; 1 min
+	Beat            time.Duration // between signs of life; 1 s
+	RedialMax       time.Duration // pause between attempts to park; 5 s
+	Drain           time.Duration // for requests under way when stopping; 10 s
+}
+
+func (l Limits) withDefaults() Limits {
+	set(&l.Sessions, 64)
+	set(&l.SessionsPerUser, 48)
+	set(&l.Window, 128)
+	set(&l.SmallBytes, 64<<20)
+	set(&l.LargeBytes, 3*wire.MaxSigned)
+	set(&l.Handshake, 5*time.Second)
+	set(&l.ParkSilence, 15*time.Second)
+	set(&l.Idle, 3*time.Minute)
+	set(&l.Message, time.Minute)
+	set(&l.Write, time.Minute)
+	set(&l.Beat, time.Second)
+	set(&l.RedialMax, 5*time.Second)
+	set(&l.Drain, 10*time.Second)
+	return l
+}
+
+func set[T int | int64 | time.Duration](v *T, def T) {
+	if *v <= 0 {
+		*v = def
+	}
+}
+
+func (c *Config) check() error {
+	for _, id := range []struct {
+		what string
+		id   *hop.Identity
+	}{{"outer", c.Outer}, {"inner", c.Inner}} {
+		if id.id == nil {
+			return fmt.Errorf("the signer has no %s certificate", id.what)
+		}
+		self, err := id.id.Self()
+		if err != nil {
+			return fmt.Errorf("%s certificate: %w", id.what, err)
+		}
+		if self.Role != hop.RoleSigner || self.Name != c.Name {
+			return fmt.Errorf("%s certificate is %s, expected %s/%s", id.what, self, hop.RoleSigner, c.Name)
+		}
+	}
+	if c.Bridge == "" {
+		return errors.New("the signer has no address of a bridge")
+	}
+	set(&c.Parked, 8)
+	c.Limits = c.Limits.withDefaults()
+	return nil
+}
+
+// file is the section [signer] of a vault's signer.conf.
+type file struct {
+	Name      string `ini:"name,required"`
+	Bridge    string `ini:"bridge,required"`
+	OuterCert string `ini:"outer_cert,required"`
+	OuterKey  string `ini:"outer_key"`
+	OuterCA   string `ini:"outer_ca,required"`
+	Parked    int    `ini:"parked"`
+}
+
+// LoadConfig reads signer.conf and the outer certificate it names; paths that are
+// not absolute are relative to the file. The inner identity is the vault's to
+// give: the caller sets Inner.
+func LoadConfig(path string) (Config, error) {
+	f, err := ini.ParseFile(path)
+	if err != nil {
+		return Config{}, err
+	}
+	sec := f.Section("signer")
+	if sec == nil {
+		return Config{}, fmt.Errorf("%s: section [signer] is missing", path)
+	}
+	var v file
+	if err := ini.Decode(sec, &v); err != nil {
+		return Config{}, err
+	}
+	abs := func(p string) string {
+		if p == "" || filepath.IsAbs(p) {
+			return p
+		}
+		return filepath.Join(filepath.Dir(path), p)
+	}
+	outer, err := hop.LoadIdentity(abs(v.OuterCert), abs(v.OuterKey), abs(v.OuterCA))
+	if err != nil {
+		return Config{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return Config{Name: v.Name, Bridge: v.Bridge, Parked: v.Parked, Outer: outer}, nil
+}

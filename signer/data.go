@@ -1,0 +1,132 @@
+package signer
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// checkData takes bytes that mean nothing to a verifier of the other operations. A
+// signature over data D is a signature over whatever D is: a data key must not
+// become a way to sign a package, a repository, a commit or a container.
+func checkData(data []byte) (string, error) {
+	for _, look := range []struct {
+		rule, what string
+		is         func([]byte) bool
+		advice     string
+	}{
+		{"rpm", "an RPM package", isRPM, "sign-rpm signs packages"},
+		{"rpm-header", "an RPM header", isRPMHeader, "sign-rpm signs packages"},
+		{"repomd", "a repository's repomd.xml", isRepomd, "mash signs repositories, with a key for repomd"},
+		{"git", "a git object", isGit, "a data key does not sign commits or tags"},
+		{"simple-signing", "a container's simple-signing document", isSimpleSigning, "a data key does not sign containers"},
+	} {
+		if look.is(data) {
+			return "", content(look.rule, "refused: these bytes look like %s; %s", look.what, look.advice)
+		}
+	}
+	return fmt.Sprintf("%d bytes", len(data)), nil
+}
+
+func isRPM(data []byte) bool { return bytes.HasPrefix(data, []byte{0xed, 0xab, 0xee, 0xdb}) }
+
+// isRPMHeader looks for a header's magic at the start and, since readers have been
+// seen to look for it, after a few bytes of padding.
+func isRPMHeader(data []byte) bool {
+	return bytes.Contains(data[:min(len(data), 16)], []byte{0x8e, 0xad, 0xe8})
+}
+
+var (
+	// As a signature covers it (no type and length before), or as git stores it.
+	gitBody   = regexp.MustCompile(`^(tree|object|parent) [0-9a-fA-F]{40}([0-9a-fA-F]{24})?\n`)
+	gitLoose  = regexp.MustCompile(`^(commit|tag|tree|blob) [0-9]+\x00`)
+	gitPushed = []byte("certificate version ")
+)
+
+func isGit(data []byte) bool {
+	start := data[:min(len(data), 128)]
+	return gitBody.Match(start) || gitLoose.Match(start) || bytes.HasPrefix(start, gitPushed)
+}
+
+// isSimpleSigning tells whether data is a JSON object with a member "critical".
+func isSimpleSigning(data []byte) bool {
+	data = bytes.TrimLeft(plainText(data), " \t\r\n")
+	if len(data) == 0 || data[0] != '{' {
+		return false
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	depth, key := 0, false
+	for {
+		tok, err := dec.Token()
+		if err != nil {
+			return false // not JSON, so no reader takes it for this
+		}
+		switch t := tok.(type) {
+		case json.Delim:
+			if t == '{' || t == '[' {
+				depth++
+			} else if depth--; depth == 0 {
+				return false
+			}
+			key = depth == 1
+		case string:
+			if key && strings.EqualFold(t, "critical") {
+				return true
+			}
+			key = depth == 1 && !key
+		default:
+			key = depth == 1
+		}
+	}
+}
+
+// isRepomd tells whether data is an XML document whose root is a repomd, in any
+// encoding that an XML reader might take.
+func isRepomd(data []byte) bool {
+	// "<?xm" in EBCDIC: no honest data begins so.
+	if bytes.HasPrefix(data, []byte{0x4c, 0x6f, 0xa7, 0x94}) {
+		return true
+	}
+	text := plainText(data)
+	for {
+		text = bytes.TrimLeft(text, " \t\r\n")
+		var end string
+		switch {
+		case bytes.HasPrefix(text, []byte("<?")):
+			end = "?>"
+		case bytes.HasPrefix(text, []byte("<!--")):
+			text, end = text[4:], "-->"
+		case bytes.HasPrefix(text, []byte("<!")):
+			// A document type can contain anything: what follows decides.
+			return bytes.Contains(text, []byte("repomd"))
+		case bytes.HasPrefix(text, []byte("<")):
+			name := text[1:min(len(text), 257)]
+			if i := bytes.IndexAny(name, " \t\r\n/>"); i >= 0 {
+				name = name[:i]
+			}
+			if i := bytes.LastIndexByte(name, ':'); i >= 0 {
+				name = name[i+1:]
+			}
+			return bytes.EqualFold(name, []byte("repomd"))
+		default:
+			return false
+		}
+		i := bytes.Index(text, []byte(end))
+		if i < 0 {
+			return false
+		}
+		text = text[i+len(end):]
+	}
+}
+
+// plainText strips what UTF-16 and UTF-32 put around ASCII, and byte order marks.
+func plainText(data []byte) []byte {
+	if len(data) >= 2 && (data[0] == 0xff && data[1] == 0xfe || data[0] == 0xfe && data[1] == 0xff) ||
+		bytes.IndexByte(data[:min(len(data), 4)], 0) >= 0 {
+		data = bytes.ReplaceAll(data, []byte{0}, nil)
+		data = bytes.TrimPrefix(bytes.TrimPrefix(data, []byte{0xff, 0xfe}), []byte{0xfe, 0xff})
+	}
+	return bytes.TrimPrefix(data, []byte("\ufeff"))
+}

@@ -1,0 +1,325 @@
+package signer
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/privyseal/privyseal/internal/daemon"
+	"github.com/privyseal/privyseal/internal/hop"
+	"github.com/privyseal/privyseal/internal/wire"
+	"github.com/privyseal/privyseal/keys"
+)
+
+// finishTime is how long an ending session waits for the client to take its last
+// words.
+const finishTime = 2 * time.Second
+
+// session is one client's.
+type session struct {
+	*server
+	log  *slog.Logger
+	conn *tls.Conn // inner
+	peer hop.Peer
+	user string
+
+	lane   lane
+	window chan struct{} // a token per request that is under way: read, not yet answered
+	out    chan any      // answers; has room for all that can be under way
+	wg     sync.WaitGroup
+
+	mu      sync.Mutex
+	handles []*opened // the handle is the index plus one
+	wrong   int       // passphrases
+	signed  int
+	refused int
+}
+
+// session serves the client that was paired with a parked connection.
+func (s *server) session(ctx context.Context, outer *tls.Conn) {
+	defer hop.Finish(outer, finishTime)
+	conn := tls.Server(outer, s.inner)
+	hctx, cancel := context.WithTimeout(ctx, s.cfg.Limits.Handshake)
+	err := conn.HandshakeContext(hctx)
+	cancel()
+	if err != nil {
+		s.log.Warn("handshake with a client failed", "error", hop.Classify(err))
+		return
+	}
+	peer, err := hop.PeerOf(conn.ConnectionState())
+	if err != nil {
+		s.log.Warn("client without a name", "error", err)
+		return
+	}
+	ss := &session{
+		server: s,
+		log:    s.log.With("client", peer.Name),
+		conn:   conn,
+		peer:   peer,
+		window: make(chan struct{}, s.cfg.Limits.Window),
+		// Room for greeting, answers and last words: a sender never waits.
+		out: make(chan any, s.cfg.Limits.Window+2),
+	}
+	defer conn.Close() // says good-bye inside; Finish then does outside
+	user, err := s.keys.UserByCertificate(peer.Fingerprint)
+	if err != nil {
+		ss.log.Warn("client refused", "reason", err)
+		ss.dismiss(&wire.Fault{Code: wire.CodeUnknownUser,
+			Msg: "the signer knows no user with this certificate; have it issued or bound at the signer's console (privyseal-signer ca issue)"})
+		return
+	}
+	ss.user = user.Name
+	ss.log = s.log.With("user", user.Name)
+	if !s.begin(user.Name) {
+		ss.log.Warn("session refused", "reason", "too many sessions")
+		ss.dismiss(&wire.Fault{Code: wire.CodeBusy, Msg: "the signer has too many sessions; try again when some have ended"})
+		return
+	}
+	defer s.end(user.Name)
+	start := time.Now()
+	ss.log.Info("session begins")
+	why := ss.run(ctx)
+	ss.log.Info("session ended", "reason", why, "duration", time.Since(start).Round(time.Millisecond),
+		"signed", ss.signed, "refused", ss.refused)
+}
+
+// dismiss sends a fault about a session that does not take place.
+func (ss *session) dismiss(f *wire.Fault) {
+	ss.conn.SetDeadline(time.Now().Add(finishTime))
+	w := wire.NewWriter(ss.conn)
+	w.Reply(&wire.Reply{Fault: f})
+	w.Flush()
+}
+
+// run reads until the client ends, fails or the signer stops, then waits for what is
+// under way, and says why it ended.
+func (ss *session) run(ctx context.Context) string {
+	// Requests under way outlive a stop of the signer, not a lost client.
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stopReading := context.AfterFunc(ctx, func() { ss.conn.SetReadDeadline(time.Now()) })
+	defer stopReading()
+
+	ss.out <- &wire.Greeting{
+		Protocol: wire.Protocol,
+		Signer:   ss.cfg.Name,
+		Program:  daemon.Version,
+		User:     ss.user,
+		Window:   ss.cfg.Limits.Window,
+		MaxBytes: wire.MaxSigned,
+	}
+	written := make(chan error, 1)
+	go func() {
+		err := ss.write()
+		if err != nil {
+			// Nobody reads: wake the reader, drop the work.
+			ss.conn.NetConn().SetDeadline(time.Now())
+			cancel()
+		}
+		written <- err
+	}()
+
+	err := ss.read(ctx, work)
+	var last *wire.Fault
+	var fault *wire.Fault
+	var proto *wire.ProtocolError
+	switch {
+	case ctx.Err() != nil:
+		t := time.AfterFunc(ss.cfg.Limits.Drain, cancel)
+		defer t.Stop()
+		last = &wire.Fault{Code: wire.CodeStopping, Msg: "the signer is being stopped; try again when it is back"}
+	case errors.As(err, &fault):
+		last = fault
+	case errors.As(err, &proto):
+		last = &wire.Fault{Code: wire.CodeProtocol, Msg: proto.Error()}
+	default:
+		cancel() // ended or lost: nobody waits for the answers
+	}
+	ss.wg.Wait()
+	if last != nil {
+		// All requests have answered, so there is room.
+		ss.out <- &wire.Reply{Fault: last}
+	}
+	close(ss.out)
+	werr := <-written
+	switch {
+	case last != nil:
+		return last.Msg
+	case errors.Is(err, io.EOF):
+		return "client is done"
+	case werr != nil:
+		return "client does not read: " + hop.Classify(werr).Error()
+	}
+	return "client lost: " + hop.Classify(err).Error()
+}
+
+// read takes requests. It returns when there will be no more.
+func (ss *session) read(ctx, work context.Context) error {
+	r := wire.NewReader(ss.conn)
+	var set time.Time // when the deadline was
+	for {
+		if now := time.Now(); !r.Buffered() || now.Sub(set) > ss.cfg.Limits.Idle/8 {
+			set = now
+			ss.conn.SetReadDeadline(now.Add(ss.cfg.Limits.Idle))
+			if ctx.Err() != nil { // the stop's deadline may just have been overwritten
+				return ctx.Err()
+			}
+		}
+		f, err := r.Next()
+		if err != nil {
+			return err
+		}
+		switch f.Type {
+		case wire.TypePing:
+			continue
+		case wire.TypeCall, wire.TypeSign:
+		default:
+			return &wire.ProtocolError{Msg: "a client does not send a " + f.Type.String()}
+		}
+		// A token goes to the answer, and back when that has been written.
+		select {
+		case ss.window <- struct{}{}:
+		case <-work.Done():
+			return work.Err()
+		}
+		if f.Type == wire.TypeCall {
+			c, err := r.Call(f)
+			if err != nil {
+				return err
+			}
+			ss.wg.Go(func() { ss.out <- ss.call(work, c) })
+			continue
+		}
+		if err := ss.readSign(work, r, f); err != nil {
+			return err
+		}
+	}
+}
+
+func (ss *session) readSign(work context.Context, r *wire.Reader, f wire.Frame) error {
+	booked := -1
+	s, err := r.Sign(f, func(n int) error {
+		if err := ss.budget.book(work, n); err != nil {
+			return err
+		}
+		booked = n
+		if n > wire.MaxFrame-64 {
+			// A large one gets its own deadline; a small one is as good as here.
+			ss.conn.SetReadDeadline(time.Now().Add(ss.cfg.Limits.Message))
+		}
+		return nil
+	})
+	if err != nil {
+		if booked >= 0 {
+			ss.budget.release(booked)
+		}
+		return err
+	}
+	ss.wg.Go(func() {
+		answer := ss.sign(work, s)
+		ss.budget.release(booked)
+		ss.out <- answer
+	})
+	return nil
+}
+
+// write sends answers, many to a flush, and signs of life between them.
+func (ss *session) write() error {
+	w := wire.NewWriter(ss.conn)
+	beat := time.NewTicker(ss.cfg.Limits.Beat)
+	defer beat.Stop()
+	quiet := true // nothing written since the last tick
+	for {
+		select {
+		case m, ok := <-ss.out:
+			ss.conn.SetWriteDeadline(time.Now().Add(ss.cfg.Limits.Write))
+			for more := true; more; {
+				if !ok {
+					return w.Flush()
+				}
+				if err := ss.put(w, m); err != nil {
+					return err
+				}
+				select {
+				case m, ok = <-ss.out:
+				default:
+					// Answers of one group commit come one after the other:
+					// let those that are ready run before paying for a flush.
+					runtime.Gosched()
+					select {
+					case m, ok = <-ss.out:
+					default:
+						more = false
+					}
+				}
+			}
+			quiet = false
+			if err := w.Flush(); err != nil {
+				return err
+			}
+		case <-beat.C:
+			if quiet {
+				ss.conn.SetWriteDeadline(time.Now().Add(ss.cfg.Limits.Write))
+				if err := errors.Join(w.Beat(), w.Flush()); err != nil {
+					return err
+				}
+			}
+			quiet = true
+		}
+	}
+}
+
+func (ss *session) put(w *wire.Writer, m any) error {
+	switch m := m.(type) {
+	case *wire.Signature:
+		ss.signed++
+		<-ss.window
+		return w.Signature(m)
+	case *wire.Reply:
+		if m.Seq != 0 {
+			<-ss.window
+		}
+		return w.Reply(m)
+	case *wire.Greeting:
+		return w.Greeting(m)
+	}
+	return errors.New("signer: an answer that is no message")
+}
+
+// opened is a key that the session has unlocked.
+type opened struct {
+	name        string
+	fingerprint string
+	key         keyHolder
+}
+
+// keyHolder is the part of secret.Key that signs.
+type keyHolder interface {
+	SignBinary(data []byte, now time.Time) ([]byte, error)
+}
+
+// maxHandles bounds the keys one session may hold open.
+const maxHandles = 64
+
+func (ss *session) handle(n uint32) *opened {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if n == 0 || int(n) > len(ss.handles) {
+		return nil
+	}
+	return ss.handles[n-1]
+}
+
+func keyInfo(k keys.Key) *wire.KeyInfo {
+	info := &wire.KeyInfo{Name: k.Name, Fingerprint: k.Fingerprint, KeyID: k.KeyID,
+		Algorithm: string(k.Algorithm), UserID: k.UserID, Created: k.Created}
+	for _, p := range k.Purposes {
+		info.Purposes = append(info.Purposes, string(p))
+	}
+	return info
+}
