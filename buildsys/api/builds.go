@@ -1,6 +1,10 @@
 package api
 
-import "context"
+import (
+	"context"
+
+	"github.com/privyseal/privyseal/buildsys/xmlrpc"
+)
 
 // Build finds a build by name-version-release or number, nil if there is none.
 func (h *Hub) Build(ctx context.Context, build any) (*Build, error) {
@@ -203,4 +207,60 @@ func (h *Hub) TaskChildren(ctx context.Context, id int64) ([]Task, error) {
 // TaskResult is what a task came to. A failed task answers with its fault.
 func (h *Hub) TaskResult(ctx context.Context, id int64) (any, error) {
 	return h.Caller.Call(ctx, "getTaskResult", id)
+}
+
+// SigsOf lists the signatures of each package.
+func (h *Hub) SigsOf(ctx context.Context, ids []int64) ([][]RPMSig, error) {
+	calls := make([][]any, len(ids))
+	for i, id := range ids {
+		calls[i] = []any{id}
+	}
+	return getMany[[]RPMSig](ctx, h, "queryRPMSigs", calls)
+}
+
+// RPMSigs lists the signatures of one package by one key.
+func (h *Hub) RPMSigs(ctx context.Context, id int64, sigkey string) ([]RPMSig, error) {
+	return get[[]RPMSig](ctx, h, "queryRPMSigs", kw{"rpm_id": id, "sigkey": sigkey})
+}
+
+// SigsByKey lists the signatures that a key has made.
+func (h *Hub) SigsByKey(ctx context.Context, sigkey string) ([]RPMSig, error) {
+	return get[[]RPMSig](ctx, h, "queryRPMSigs", kw{"sigkey": sigkey})
+}
+
+// AddRPMSig has the hub verify and keep a signature header, in base64.
+func (h *Hub) AddRPMSig(ctx context.Context, id int64, sighdr string) error {
+	return exec(ctx, h, "addRPMSig", id, sighdr)
+}
+
+// WriteSignedRPM writes the signed copy of a package where it is missing.
+func (h *Hub) WriteSignedRPM(ctx context.Context, id int64, sigkey string) error {
+	return exec(ctx, h, "writeSignedRPM", id, sigkey)
+}
+
+// WriteSignedRPMs writes the signed copies of many packages. The errors are those
+// of each, in order.
+func (h *Hub) WriteSignedRPMs(ctx context.Context, ids []int64, sigkey string) ([]error, error) {
+	calls := make([]xmlrpc.Call, len(ids))
+	for i, id := range ids {
+		calls[i] = xmlrpc.Call{Method: "writeSignedRPM", Args: []any{id, sigkey}}
+	}
+	results, err := h.Caller.MultiCall(ctx, calls)
+	if err != nil {
+		return nil, err
+	}
+	errs := make([]error, len(results))
+	for i, r := range results {
+		errs[i] = r.Err
+	}
+	return errs, nil
+}
+
+// BuildsByName finds builds that must be there.
+func (h *Hub) BuildsByName(ctx context.Context, nvrs []string) ([]*Build, error) {
+	calls := make([][]any, len(nvrs))
+	for i, n := range nvrs {
+		calls[i] = []any{n}
+	}
+	return getMany[*Build](ctx, h, "getBuild", calls)
 }

@@ -193,3 +193,6 @@ func (s *session) tag(ctx context.Context, name string, event int64) (*api.Tag, 
 	}
 	return t, nil
 }
+
+// with is the calls over another connection to the same hub.
+func (s *session) with(c *xmlrpc.Client) *api.Hub { return &api.Hub{Caller: c} }

@@ -4,6 +4,10 @@ import "github.com/spf13/cobra"
 
 // table holds one row for each verb.
 var table = []func(*App) *cobra.Command{
+	addSigningKeyCommand,
+	retireSigningKeyCommand,
+	listSigningKeysCommand,
+
 	helloCommand,
 	versionCommand,
 	callCommand,
@@ -17,4 +21,12 @@ var table = []func(*App) *cobra.Command{
 	tagInfoCommand,
 	listTagInheritanceCommand,
 	listTaggedCommand,
+	buildInfoCommand,
+
+	tagBuildCommand,
+	untagBuildCommand,
+
+	importCommand,
+	importSigCommand,
+	writeSignedRPMCommand,
 }
