@@ -36,11 +36,11 @@ var (
 	FUSE     = capability("FUSE", "open /dev/fuse", probeFUSE)
 	Mount    = capability("Mount", "mount a tmpfs", probeMount)
 	Ptrace   = capability("Ptrace", "trace a child with strace", probePtrace)
-	KojiCLI  = capability("KojiCLI", "the real Python koji client", program("koji", "--version"))
+	RealKoji = capability("RealKoji", "the real Python koji client (in PATH, or PRIVYSEAL_KOJI_TREE names its source tree)", probeRealKoji)
 	KojiHub  = capability("KojiHub", "the real Koji hub (PRIVYSEAL_LAB_KOJIHUB names its URL)", probeKojiHub)
 	Mock     = capability("Mock", "mock", program("mock", "--version"))
 	RPM6     = capability("RPM6", "rpm 6", probeRPM6)
-	all      = []*Capability{NetNS, NFTables, Cgroups, Landlock, FUSE, Mount, Ptrace, KojiCLI, KojiHub, Mock, RPM6}
+	all      = []*Capability{NetNS, NFTables, Cgroups, Landlock, FUSE, Mount, Ptrace, RealKoji, KojiHub, Mock, RPM6}
 )
 
 // Capabilities lists them all, in the order of the documentation.
@@ -63,8 +63,11 @@ func program(name string, args ...string) func() error {
 	return func() error { return run(name, args...) }
 }
 
-func run(name string, args ...string) error {
-	out, err := exec.Command(name, args...).CombinedOutput()
+func run(name string, args ...string) error { return runCommand(exec.Command(name, args...)) }
+
+func runCommand(cmd *exec.Cmd) error {
+	name := filepath.Base(cmd.Path)
+	out, err := cmd.CombinedOutput()
 	if text := strings.TrimSpace(string(out)); err != nil && text != "" {
 		return fmt.Errorf("%s: %w: %s", name, err, firstLine(text))
 	}
