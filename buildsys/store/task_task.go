@@ -1,0 +1,225 @@
+package store
+
+import (
+	"errors"
+
+	"github.com/privyseal/privyseal/buildsys"
+)
+
+const taskColumns = `SELECT t.id, t.method, t.state, t.owner, t.arch, t.channel_id, t.host_id, t.parent, t.label, t.priority, t.weight,
+	t.waiting, t.awaited, t.request, t.result, t.create_time, t.start_time, t.completion_time FROM task t`
+
+func scanTask(scan func(...any) error, t *buildsys.Task) error {
+	var create, start, done *int64
+	err := scan(&t.ID, &t.Method, &t.State, &t.Owner, &t.Arch, &t.ChannelID, &t.HostID, &t.Parent, &t.Label, &t.Priority, &t.Weight,
+		&t.Waiting, &t.Awaited, &t.Request, &t.Result, &create, &start, &done)
+	t.Create, t.Start, t.Completion = optTime(create), optTime(start), optTime(done)
+	return err
+}
+
+// TaskByID returns a task.
+func (tx *Tx) TaskByID(id int64) (*buildsys.Task, error) {
+	return one(list(tx, taskColumns+` WHERE t.id = $1`, []any{id}, scanTask))
+}
+
+// TasksByIDs returns the tasks of the ids that exist.
+func (tx *Tx) TasksByIDs(ids []int64) (map[int64]*buildsys.Task, error) {
+	out := make(map[int64]*buildsys.Task, len(ids))
+	err := inChunks(ids, func(w *where) error {
+		rows, err := list(tx, taskColumns+w.String(), w.args, scanTask)
+		for i := range rows {
+			out[rows[i].ID] = &rows[i]
+		}
+		return err
+	}, "t.id")
+	return out, err
+}
+
+// ChildTasks returns the tasks whose parent a task is, in order of their ids.
+func (tx *Tx) ChildTasks(parent int64) ([]buildsys.Task, error) {
+	return list(tx, taskColumns+` WHERE t.parent = $1 ORDER BY t.id`, []any{parent}, scanTask)
+}
+
+// TaskByLabel returns the subtask of a parent that has the label.
+func (tx *Tx) TaskByLabel(parent int64, label string) (*buildsys.Task, error) {
+	return one(list(tx, taskColumns+` WHERE t.parent = $1 AND t.label = $2`, []any{parent, label}, scanTask))
+}
+
+// TaskFilter narrows a list of tasks; nil fields do not. In the lists, a value nil stands for "none".
+type TaskFilter struct {
+	Method                           *string
+	States, NotStates                []int64
+	Arches, NotArches                []string
+	Owners, Hosts, Channels, Parents *[]*int64
+	Limit                            int // 0: all
+	CreatedBefore, CreatedAfter      *int64
+	StartedBefore, StartedAfter      *int64
+	CompleteBefore, CompleteAfter    *int64 // times in microseconds since 1970
+}
+
+// Tasks lists tasks in order of their ids.
+func (tx *Tx) Tasks(f TaskFilter) ([]buildsys.Task, error) {
+	var w where
+	if f.Method != nil {
+		w.add("t.method = ?", *f.Method)
+	}
+	in := func(col string, vals []any, not bool) {
+		if vals == nil {
+			return
+		}
+		w.in(col, vals)
+		if last := len(w.conds) - 1; not {
+			w.conds[last] = "NOT (" + w.conds[last] + ")"
+		}
+	}
+	in("t.state", anys(f.States), false)
+	in("t.state", anys(f.NotStates), true)
+	in("t.arch", anys(f.Arches), false)
+	in("t.arch", anys(f.NotArches), true)
+	for _, c := range []struct {
+		col  string
+		vals *[]*int64
+	}{{"t.owner", f.Owners}, {"t.host_id", f.Hosts}, {"t.channel_id", f.Channels}, {"t.parent", f.Parents}} {
+		if c.vals == nil {
+			continue
+		}
+		ids, null := []any{}, false
+		for _, v := range *c.vals {
+			if v == nil {
+				null = true
+			} else {
+				ids = append(ids, *v)
+			}
+		}
+		w.in(c.col, ids)
+		if last := len(w.conds) - 1; null {
+			w.conds[last] = "(" + w.conds[last] + " OR " + c.col + " IS NULL)"
+		}
+	}
+	for _, c := range []struct {
+		cond string
+		t    *int64
+	}{
+		{"t.create_time < ?", f.CreatedBefore}, {"t.create_time > ?", f.CreatedAfter},
+		{"t.start_time < ?", f.StartedBefore}, {"t.start_time > ?", f.StartedAfter},
+		{"t.completion_time < ?", f.CompleteBefore}, {"t.completion_time > ?", f.CompleteAfter},
+	} {
+		if c.t != nil {
+			w.add(c.cond, *c.t)
+		}
+	}
+	q := taskColumns + w.String() + " ORDER BY t.id"
+	if f.Limit > 0 {
+		q += " LIMIT " + w.arg(f.Limit)
+	}
+	return list(tx, q, w.args, scanTask)
+}
+
+// anys is a list as arguments of a statement; nil stays nil.
+func anys[T any](in []T) []any {
+	if in == nil {
+		return nil
+	}
+	out := make([]any, len(in))
+	for i, v := range in {
+		out[i] = v
+	}
+	return out
+}
+
+// InsertTask adds a free task and sets its id. ErrExists tells that its parent has a subtask of that label.
+func (tx *Tx) InsertTask(t *buildsys.Task) error {
+	now := tx.Now()
+	id, err := tx.insertNew(`INSERT INTO task (state, create_time, channel_id, parent, label, owner, method, request, arch, priority, weight)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING RETURNING id`,
+		buildsys.TaskFree, micros(now), t.ChannelID, t.Parent, t.Label, t.Owner, t.Method, t.Request, t.Arch, t.Priority, t.Weight)
+	if err != nil {
+		return err
+	}
+	t.ID, t.State, t.Create = id, buildsys.TaskFree, &now
+	return nil
+}
+
+// changed makes "no row" of an update false.
+func changed(n int64, err error) (bool, error) { return n > 0, err }
+
+// AssignTask gives a free task to a host; false tells that it is no longer free. byHand keeps the scheduler from taking
+// it back.
+func (tx *Tx) AssignTask(id, host int64, byHand bool) (bool, error) {
+	var at *int64
+	if !byHand {
+		us := micros(tx.Now())
+		at = &us
+	}
+	return changed(tx.execN(`UPDATE task SET state = $1, host_id = $2, assign_time = $3 WHERE id = $4 AND state = $5`,
+		buildsys.TaskAssigned, host, at, id, buildsys.TaskFree))
+}
+
+// OpenTask makes a task the host's to run, if it is assigned to it or free.
+func (tx *Tx) OpenTask(id, host int64) (bool, error) {
+	now := micros(tx.Now())
+	return changed(tx.execN(`UPDATE task SET state = $1, host_id = $2, start_time = $3, assign_time = coalesce(assign_time, $3)
+		WHERE id = $4 AND ((state = $5 AND host_id = $2) OR (state = $6 AND host_id IS NULL))`,
+		buildsys.TaskOpen, host, now, id, buildsys.TaskAssigned, buildsys.TaskFree))
+}
+
+// FreeTask takes a task that is not over from its host, for another one to run.
+func (tx *Tx) FreeTask(id int64) (bool, error) {
+	return changed(tx.execN(`UPDATE task SET state = $1, host_id = NULL, assign_time = NULL, waiting = FALSE
+		WHERE id = $2 AND state IN ($1, $3, $4)`, buildsys.TaskFree, id, buildsys.TaskOpen, buildsys.TaskAssigned))
+}
+
+// FinishTask ends an open task with its result, closed or failed.
+func (tx *Tx) FinishTask(id int64, state buildsys.TaskState, result string) (bool, error) {
+	return changed(tx.execN(`UPDATE task SET state = $1, result = $2, completion_time = $3 WHERE id = $4 AND state = $5`,
+		state, result, micros(tx.Now()), id, buildsys.TaskOpen))
+}
+
+// CancelTask ends a task that is not over.
+func (tx *Tx) CancelTask(id int64) (bool, error) {
+	return changed(tx.execN(`UPDATE task SET state = $1, completion_time = $2 WHERE id = $3 AND state IN ($4, $5, $6)`,
+		buildsys.TaskCanceled, micros(tx.Now()), id, buildsys.TaskFree, buildsys.TaskOpen, buildsys.TaskAssigned))
+}
+
+// SetTaskWeight says how much of a host a task takes.
+func (tx *Tx) SetTaskWeight(id int64, weight float64) error {
+	_, err := tx.exec(`UPDATE task SET weight = $1 WHERE id = $2`, weight, id)
+	return err
+}
+
+// SetTaskPriority changes when a task gets its turn.
+func (tx *Tx) SetTaskPriority(id int64, priority int) error {
+	_, err := tx.exec(`UPDATE task SET priority = $1 WHERE id = $2`, priority, id)
+	return err
+}
+
+// SetTaskWaiting says whether a task waits for its children; awaited says which of them it waits for (nil: none is
+// changed, empty: all of them).
+func (tx *Tx) SetTaskWaiting(id int64, waiting bool) error {
+	_, err := tx.exec(`UPDATE task SET waiting = $1 WHERE id = $2`, waiting, id)
+	return err
+}
+
+// SetAwaited says of every child of a task whether it is awaited: those named, or all if children is nil.
+func (tx *Tx) SetAwaited(parent int64, children []int64, awaited bool) error {
+	if children == nil {
+		_, err := tx.exec(`UPDATE task SET awaited = $1 WHERE parent = $2`, awaited, parent)
+		return err
+	}
+	return inChunks(children, func(w *where) error {
+		cond := w.String()
+		q := "UPDATE task SET awaited = " + w.arg(awaited) + cond + " AND parent = " + w.arg(parent)
+		_, err := tx.exec(q, w.args...)
+		return err
+	}, "id")
+}
+
+// CancelBuildsOf cancels the builds that a task is building and returns their ids.
+func (tx *Tx) CancelBuildsOf(task int64) ([]int64, error) {
+	ids, err := list(tx, `SELECT id FROM build WHERE task_id = $1 AND state = $2 ORDER BY id`, []any{task, buildsys.BuildBuilding}, scanInt)
+	for _, id := range ids {
+		_, e := tx.exec(`UPDATE build SET state = $1, completion_time = $2 WHERE id = $3`, buildsys.BuildCanceled, micros(tx.Now()), id)
+		err = errors.Join(err, e)
+	}
+	return ids, err
+}
