@@ -169,9 +169,10 @@ func optional[T any](p *T) any {
 	return *p
 }
 
-// TagHistory lists the builds that are in a tag now, by what the history of the
-// tag says; packages "" is all.
-func (h *Hub) TagHistory(ctx context.Context, tag string, packages []string) ([][]HistoryBuild, error) {
+// TagHistory lists the builds of packages that are in a tag now, by what the
+// history of the tag says; the package "" is all. keyword is the name of the
+// argument that holds the package: Koji's hub knows "package" and "pkg".
+func (h *Hub) TagHistory(ctx context.Context, tag, keyword string, packages []string) ([][]HistoryBuild, error) {
 	type history struct {
 		Listing []HistoryBuild `koji:"tag_listing"`
 	}
@@ -179,7 +180,7 @@ func (h *Hub) TagHistory(ctx context.Context, tag string, packages []string) ([]
 	for i, p := range packages {
 		k := kw{"tag": tag, "active": true}
 		if p != "" {
-			k["package"] = p
+			k[keyword] = p
 		}
 		calls[i] = []any{k}
 	}
@@ -256,11 +257,24 @@ func (h *Hub) WriteSignedRPMs(ctx context.Context, ids []int64, sigkey string) (
 	return errs, nil
 }
 
-// BuildsByName finds builds that must be there.
+// BuildsByName finds builds, nil for those there are not.
 func (h *Hub) BuildsByName(ctx context.Context, nvrs []string) ([]*Build, error) {
-	calls := make([][]any, len(nvrs))
+	calls := make([]xmlrpc.Call, len(nvrs))
 	for i, n := range nvrs {
-		calls[i] = []any{n}
+		calls[i] = xmlrpc.Call{Method: "getBuild", Args: []any{n, kw{"strict": true}}}
 	}
-	return getMany[*Build](ctx, h, "getBuild", calls)
+	results, err := h.Caller.MultiCall(ctx, calls)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*Build, len(results))
+	for i, r := range results {
+		if r.Err != nil {
+			continue
+		}
+		if err := Decode(r.Value, &out[i]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }

@@ -115,7 +115,7 @@ func untagBuildCommand(a *App) *cobra.Command {
 }
 
 func untagAll(ctx context.Context, h *api.Hub, tag string, packages []string) ([]string, error) {
-	history, err := h.TagHistory(ctx, tag, packages)
+	history, err := h.TagHistory(ctx, tag, "package", packages)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +131,7 @@ func (a *App) untagOlder(ctx context.Context, h *api.Hub, tag string, packages [
 	if len(packages) == 0 {
 		packages = []string{""}
 	}
-	history, err := h.TagHistory(ctx, tag, packages)
+	history, err := h.TagHistory(ctx, tag, "package", packages)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +163,7 @@ func (a *App) untagNamed(ctx context.Context, h *api.Hub, tagName, tag string, n
 			packages = append(packages, name)
 		}
 	}
-	history, err := h.TagHistory(ctx, tag, packages)
+	history, err := h.TagHistory(ctx, tag, "pkg", packages)
 	if err != nil {
 		return nil, err
 	}
