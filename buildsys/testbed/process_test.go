@@ -23,7 +23,7 @@ import (
 const fakeEnv = "PRIVYSEAL_TESTBED_FAKE"
 
 // fake is what the programs of these tests do: "ready" serves until it is told to stop,
-// "deaf" also when it is told, "mute" never says that it is ready, "fails" exits.
+// "mute" never says that it is ready, "fails" exits.
 func fake(kind string) {
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
@@ -31,7 +31,7 @@ func fake(kind string) {
 	case "fails":
 		fmt.Fprintln(os.Stderr, "cannot listen: the reason")
 		os.Exit(3)
-	case "ready", "deaf":
+	case "ready":
 		c, err := net.Dial("unixgram", os.Getenv("NOTIFY_SOCKET"))
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -43,9 +43,7 @@ func fake(kind string) {
 	for {
 		select {
 		case <-stop:
-			if kind != "deaf" {
-				os.Exit(0)
-			}
+			os.Exit(0)
 		case <-time.After(time.Minute): // no test lasts as long
 			os.Exit(1)
 		}
@@ -56,7 +54,11 @@ func TestMain(m *testing.M) {
 	if kind := os.Getenv(fakeEnv); kind != "" {
 		fake(kind)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	for _, f := range atExit {
+		f()
+	}
+	os.Exit(code)
 }
 
 // newSite makes a site whose programs are all of one kind.
