@@ -91,7 +91,6 @@ func newTag(b *testing.B, s *site) *tag {
 	return t
 }
 
-
 // sign signs the tag with a key that has signed nothing of it, and gives packages a
 // second of the whole program's time.
 func (t *tag) sign(b *testing.B, key string) (float64, map[string]float64) {
