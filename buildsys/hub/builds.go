@@ -161,11 +161,12 @@ func listBuilds(c *Ctx, a Args) (any, error) {
 		if a.Nil(name) {
 			continue
 		}
-		u, err := c.lookUpUser(a.Any(name))
-		if errors.Is(err, store.ErrNotFound) {
-			return nothing()
-		} else if err != nil {
+		u, err := c.findUser(a.Any(name), false)
+		if err != nil {
 			return nil, err
+		}
+		if u == nil {
+			return nothing()
 		}
 		*dst = &u.ID
 	}
@@ -180,34 +181,14 @@ func listBuilds(c *Ctx, a Args) (any, error) {
 	return applyOpts(rows, a.Map("queryOpts"))
 }
 
-// lookUpUser finds a user by name or id; store.ErrNotFound if there is none.
-func (c *Ctx) lookUpUser(info any) (buildsys.User, error) {
-	switch v := info.(type) {
-	case int64:
-		return c.tx.UserByID(v)
-	case string:
-		return c.tx.UserByName(v)
-	case map[string]any:
-		if id, ok := v["id"].(int64); ok {
-			return c.tx.UserByID(id)
-		}
-		if name, ok := v["name"].(string); ok {
-			return c.tx.UserByName(name)
-		}
-	}
-	return buildsys.User{}, buildsys.Errorf(buildsys.FaultGeneric, "Invalid type for user: a user is a name or an id, not %s", describe(info))
-}
-
 func createEmptyBuild(c *Ctx, a Args) (any, error) {
 	if a.Bool("draft") {
 		return nil, buildsys.Errorf(buildsys.FaultGeneric, "draft builds are not supported by this hub")
 	}
 	owner := c.UserID()
 	if !a.Nil("owner") {
-		u, err := c.lookUpUser(a.Any("owner"))
-		if errors.Is(err, store.ErrNotFound) {
-			return nil, buildsys.Errorf(buildsys.FaultGeneric, "No such user: %s", pyRepr(a.Any("owner")))
-		} else if err != nil {
+		u, err := c.findUser(a.Any("owner"), true)
+		if err != nil {
 			return nil, err
 		}
 		owner = u.ID

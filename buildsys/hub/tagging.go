@@ -1,0 +1,229 @@
+package hub
+
+import (
+	"slices"
+
+	"github.com/privyseal/privyseal/buildsys"
+)
+
+func taggingMethods() []Method {
+	return []Method{
+		{Name: "tagBuild", Perm: PermLogin, Args: "tag, build, force=False, fromtag=None", Mode: ModeWrite, Fn: func(c *Ctx, a Args) (any, error) {
+			return c.requestTag(a.Any("tag"), a.Any("build"), a.Any("fromtag"), a.Bool("force"))
+		}, Doc: "Ask for a build to be tagged, or with fromtag moved; returns the id of the task that does it. force overrides a lock, a missing permission, a missing package, if you are an admin, and tags again what is tagged."},
+		{Name: "moveBuild", Perm: PermLogin, Args: "tag1, tag2, build, force=False", Mode: ModeWrite, Fn: func(c *Ctx, a Args) (any, error) {
+			return c.requestTag(a.Any("tag2"), a.Any("build"), a.Any("tag1"), a.Bool("force"))
+		}, Doc: "Ask for a build to be moved from tag1 to tag2; returns the id of the task that does it."},
+		{Name: "tagBuildBypass", Perm: "tag", Args: "tag, build, force=False, notify=False", Mode: ModeWrite, Fn: tagBuildBypass,
+			Doc: "Tag a build at once, without a task and whatever the tag's package list says."},
+		{Name: "untagBuild", Perm: PermLogin, Args: "tag, build, strict=True, force=False", Mode: ModeWrite, Fn: untagBuild,
+			Doc: "Take a build out of a tag at once. With strict it must be in it."},
+		{Name: "untagBuildBypass", Perm: "tag", Args: "tag, build, strict=True, force=False, notify=False", Mode: ModeWrite, Fn: untagBuild,
+			Doc: "Take a build out of a tag at once. With strict it must be in it."},
+	}
+}
+
+// tagger is the person in whose name a build is tagged.
+type tagger struct {
+	id    int64
+	perms []string
+}
+
+func (c *Ctx) newTagger(user int64) (tagger, error) {
+	perms, err := c.tx.PermissionsOf(user)
+	return tagger{user, perms}, err
+}
+
+func (t tagger) admin() bool { return slices.Contains(t.perms, "admin") }
+
+// assertTag refuses a locked tag, and one that demands a permission the person does not hold: admin does not imply it
+// here, as in Koji, so that nobody tags into a protected tag by mistake. Admins can force both.
+func (t tagger) assertTag(tag *buildsys.Tag, force bool) error {
+	reason := ""
+	switch {
+	case tag.Locked:
+		reason = "tag is locked"
+	case tag.Perm != nil && !slices.Contains(t.perms, *tag.Perm):
+		reason = "tag requires " + *tag.Perm + " permission"
+	}
+	if reason == "" || force && t.admin() {
+		return nil
+	}
+	return buildsys.Errorf(buildsys.FaultActionNotAllowed, "%s", reason)
+}
+
+// assertPackage refuses a build whose package is not in the tag's list, or blocked. An admin can force it, and then it
+// is added.
+func (c *Ctx) assertPackage(t tagger, tag *buildsys.Tag, b *buildsys.Build, force bool) error {
+	p, err := c.tagPackage(tag.ID, b.PackageID, 0)
+	if err != nil {
+		return err
+	}
+	switch {
+	case p != nil && !p.Blocked:
+		return nil
+	case force && t.admin():
+		c.Log.Info("package list overridden", "tag", tag.Name, "build", b.NVR(), "user", t.id)
+		entry := buildsys.TagPackage{TagID: tag.ID, PackageID: b.PackageID, OwnerID: t.id}
+		if p != nil {
+			entry.OwnerID, entry.ExtraArches = p.OwnerID, p.ExtraArches
+		}
+		return c.tx.SetTagPackage(entry)
+	case p == nil:
+		return buildsys.Errorf(buildsys.FaultTag, "Package %s not in list for %s", b.PackageName, tag.Name)
+	}
+	return buildsys.Errorf(buildsys.FaultTag, "Package %s blocked in %s", b.PackageName, tag.Name)
+}
+
+func assertComplete(b *buildsys.Build) error {
+	if b.State != buildsys.BuildComplete {
+		return buildsys.Errorf(buildsys.FaultTag, "build %s not complete: state %s", b.NVR(), b.State)
+	}
+	return nil
+}
+
+// requestTag checks what can be checked now, and makes the task that checks again and does it.
+func (c *Ctx) requestTag(tagInfo, buildInfo, from any, force bool) (any, error) {
+	b, err := c.findBuild(buildInfo, true)
+	if err != nil {
+		return nil, err
+	}
+	tag, err := c.findTag(tagInfo, 0, true)
+	if err != nil {
+		return nil, err
+	}
+	var fromTag *buildsys.Tag
+	if truth(from) {
+		if fromTag, err = c.findTag(from, 0, true); err != nil {
+			return nil, err
+		}
+	}
+	if err := assertComplete(b); err != nil {
+		return nil, err
+	}
+	t, err := c.newTagger(c.UserID())
+	if err != nil {
+		return nil, err
+	}
+	if err := t.assertTag(tag, force); err != nil {
+		return nil, err
+	}
+	var fromID any
+	if fromTag != nil {
+		if err := t.assertTag(fromTag, force); err != nil {
+			return nil, err
+		}
+		fromID = fromTag.ID
+	}
+	if err := c.assertPackage(t, tag, b, force); err != nil {
+		return nil, err
+	}
+	priority := int64(buildsys.PriorityTagBuild)
+	task, err := c.makeTask("tagBuild", []any{tag.ID, b.ID, force, fromID}, taskOptions{priority: &priority})
+	if err != nil {
+		return nil, err
+	}
+	return task.ID, nil
+}
+
+// tagNow puts a build into a tag. Putting it there again changes the order of the tag, so that takes force.
+func (c *Ctx) tagNow(t tagger, tag *buildsys.Tag, b *buildsys.Build, force bool) error {
+	if err := assertComplete(b); err != nil {
+		return err
+	}
+	if err := t.assertTag(tag, force); err != nil {
+		return err
+	}
+	tagged, err := c.tx.IsTagged(tag.ID, b.ID)
+	if err != nil {
+		return err
+	}
+	if tagged {
+		if !force {
+			return buildsys.Errorf(buildsys.FaultTag, "build %s already tagged (%s)", b.NVR(), tag.Name)
+		}
+		if _, err := c.tx.UntagBuild(tag.ID, b.ID); err != nil {
+			return err
+		}
+	}
+	return c.tx.TagBuild(tag.ID, b.ID)
+}
+
+func (c *Ctx) untagNow(t tagger, tag *buildsys.Tag, b *buildsys.Build, strict, force bool) error {
+	if err := t.assertTag(tag, force); err != nil {
+		return err
+	}
+	was, err := c.tx.UntagBuild(tag.ID, b.ID)
+	if err == nil && !was && strict {
+		err = buildsys.Errorf(buildsys.FaultTag, "build %s not in tag %s", b.NVR(), tag.Name)
+	}
+	return err
+}
+
+// taggingArgs finds what tagging methods are about.
+func (c *Ctx) taggingArgs(a Args) (t tagger, tag *buildsys.Tag, b *buildsys.Build, err error) {
+	if tag, err = c.findTag(a.Any("tag"), 0, true); err != nil {
+		return
+	}
+	if b, err = c.findBuild(a.Any("build"), true); err != nil {
+		return
+	}
+	t, err = c.newTagger(c.UserID())
+	return
+}
+
+func tagBuildBypass(c *Ctx, a Args) (any, error) {
+	t, tag, b, err := c.taggingArgs(a)
+	if err != nil {
+		return nil, err
+	}
+	return nil, c.tagNow(t, tag, b, a.Bool("force"))
+}
+
+func untagBuild(c *Ctx, a Args) (any, error) {
+	t, tag, b, err := c.taggingArgs(a)
+	if err != nil {
+		return nil, err
+	}
+	return nil, c.untagNow(t, tag, b, a.Bool("strict"), a.Bool("force"))
+}
+
+// hostTagBuild is what a tagBuild task does in the end: everything is checked again, for the task's owner and not for
+// the builder, since locks, permissions and lists may have changed while the task waited.
+func hostTagBuild(c *Ctx, h *buildsys.Host, a Args) (any, error) {
+	task, err := c.hostTask(h, a.Int("task_id"))
+	if err != nil {
+		return nil, err
+	}
+	_, tag, b, err := c.taggingArgs(a)
+	if err != nil {
+		return nil, err
+	}
+	t, err := c.newTagger(task.Owner)
+	if err != nil {
+		return nil, err
+	}
+	c.tx.SetActor(task.Owner)
+	defer c.tx.SetActor(c.UserID())
+	force := a.Bool("force")
+	if err := c.assertPackage(t, tag, b, force); err != nil {
+		return nil, err
+	}
+	if truth(a.Any("fromtag")) {
+		from, err := c.findTag(a.Any("fromtag"), 0, true)
+		if err != nil {
+			return nil, err
+		}
+		if err := c.untagNow(t, from, b, true, force); err != nil {
+			return nil, err
+		}
+	}
+	return nil, c.tagNow(t, tag, b, force)
+}
+
+// tagNotification takes a builder's word on how tagging went. No mail is sent from here; the log has it.
+func tagNotification(c *Ctx, h *buildsys.Host, a Args) (any, error) {
+	c.Log.Info("tagging done", "ok", a.Bool("is_successful"), "tag", a.Any("tag_id"), "from", a.Any("from_id"),
+		"build", a.Any("build_id"), "user", a.Any("user_id"), "host", h.Name, "failure", a.Any("failure_msg"))
+	return nil, nil
+}

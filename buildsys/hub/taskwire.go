@@ -1,0 +1,154 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/privyseal/privyseal/buildsys"
+	"github.com/privyseal/privyseal/buildsys/store"
+	"github.com/privyseal/privyseal/buildsys/xmlrpc"
+)
+
+// taskMap is a task as getTaskInfo shows it.
+func taskMap(t *buildsys.Task) map[string]any {
+	return map[string]any{
+		"id":              t.ID,
+		"method":          t.Method,
+		"state":           int64(t.State),
+		"owner":           t.Owner,
+		"arch":            t.Arch,
+		"channel_id":      t.ChannelID,
+		"host_id":         optional(t.HostID),
+		"parent":          optional(t.Parent),
+		"label":           optional(t.Label),
+		"priority":        int64(t.Priority),
+		"weight":          t.Weight,
+		"waiting":         optional(t.Waiting),
+		"awaited":         optional(t.Awaited),
+		"create_time":     optPyTime(t.Create),
+		"create_ts":       optUnixTime(t.Create),
+		"start_time":      optPyTime(t.Start),
+		"start_ts":        optUnixTime(t.Start),
+		"completion_time": optPyTime(t.Completion),
+		"completion_ts":   optUnixTime(t.Completion),
+	}
+}
+
+// taskRequest is what a task was asked: its arguments.
+func taskRequest(t *buildsys.Task) (any, error) {
+	if t.Request == nil {
+		return nil, nil
+	}
+	_, params, err := xmlrpc.DecodeCall([]byte(*t.Request), xmlrpc.Limits{})
+	if err != nil {
+		return nil, fmt.Errorf("request of task %d: %w", t.ID, err)
+	}
+	return params, nil
+}
+
+// taskInfo is taskMap with the request, if asked for.
+func taskInfo(t *buildsys.Task, request bool) (map[string]any, error) {
+	m := taskMap(t)
+	if request {
+		req, err := taskRequest(t)
+		if err != nil {
+			return nil, err
+		}
+		m["request"] = req
+	}
+	return m, nil
+}
+
+// taskResult is what came of a finished task; a failure is a fault.
+func taskResult(t *buildsys.Task) (any, *xmlrpc.Fault, error) {
+	switch {
+	case t.State == buildsys.TaskCanceled:
+		return nil, nil, buildsys.Errorf(buildsys.FaultGeneric, "Task %d is canceled", t.ID)
+	case !t.State.Finished():
+		return nil, nil, buildsys.Errorf(buildsys.FaultGeneric, "Task %d is not finished", t.ID)
+	case t.Result == nil:
+		return nil, nil, nil
+	}
+	v, err := xmlrpc.DecodeResponse([]byte(*t.Result), xmlrpc.Limits{})
+	var f *xmlrpc.Fault
+	if errors.As(err, &f) {
+		return nil, f, nil
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("result of task %d: %w", t.ID, err)
+	}
+	return v, nil, nil
+}
+
+// faultMap is a failure as an answer carries it that is not itself one.
+func faultMap(f *xmlrpc.Fault) map[string]any {
+	return map[string]any{"faultCode": int64(f.Code), "faultString": f.String}
+}
+
+// findTask returns a task that must exist.
+func (c *Ctx) findTask(id int64) (*buildsys.Task, error) {
+	t, err := c.tx.TaskByID(id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, buildsys.Errorf(buildsys.FaultGeneric, "No such task: %d", id)
+	}
+	return t, err
+}
+
+// taskOptions say how a task is made; zero values are defaults.
+type taskOptions struct {
+	parent   *buildsys.Task
+	label    *string
+	owner    int64
+	channel  any // id or name
+	arch     string
+	priority *int64
+}
+
+// makeTask makes a free task and wakes the scheduler once it is committed. A subtask goes where its parent is, one
+// level more urgent, unless told otherwise: Koji's default channel policy.
+func (c *Ctx) makeTask(method string, args []any, o taskOptions) (*buildsys.Task, error) {
+	t := &buildsys.Task{Method: method, Owner: o.owner, Arch: o.arch, Priority: buildsys.PriorityDefault, Weight: 1}
+	if t.Owner == 0 {
+		t.Owner = c.UserID()
+	}
+	if p := o.parent; p != nil {
+		if p.State != buildsys.TaskOpen {
+			return nil, buildsys.Errorf(buildsys.FaultGeneric, "Parent task (id %d) is not open", p.ID)
+		}
+		t.Parent, t.Label, t.Owner, t.ChannelID, t.Priority = &p.ID, o.label, p.Owner, p.ChannelID, p.Priority-1
+		if t.Arch == "" {
+			t.Arch = p.Arch
+		}
+	}
+	if t.Arch == "" {
+		t.Arch = "noarch"
+	}
+	if o.priority != nil {
+		t.Priority = int(*o.priority)
+	}
+	if o.channel != nil || t.ChannelID == 0 {
+		name := o.channel
+		if name == nil {
+			name = "default"
+		}
+		ch, err := c.findChannel(name, true)
+		if err != nil {
+			return nil, err
+		}
+		if !ch.Enabled {
+			return nil, buildsys.Errorf(buildsys.FaultGeneric, "Channel %s is disabled.", ch.Name)
+		}
+		t.ChannelID = ch.ID
+	}
+	req, err := xmlrpc.EncodeCall(method, args)
+	if err != nil {
+		return nil, err
+	}
+	text := string(req)
+	t.Request = &text
+	if err := c.tx.InsertTask(t); err != nil {
+		return nil, err
+	}
+	c.tx.AfterCommit(c.Hub.wakeScheduler)
+	return t, nil
+}
