@@ -1,0 +1,301 @@
+package vault
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/privyseal/privyseal/internal/durable"
+	"github.com/privyseal/privyseal/keys"
+)
+
+const (
+	changeSuffix = ".change"
+	answerSuffix = ".answer"
+	pollInterval = 50 * time.Millisecond
+)
+
+// ErrNoAnswer means that the vault's holder did not take a change in time. It was withdrawn: nothing was changed.
+var ErrNoAnswer = errors.New("no answer from the process that holds the vault; the change was withdrawn")
+
+// answer is what the holder says to a change.
+type answer struct {
+	ID         string `json:"id"`
+	Generation uint64 `json:"generation"`
+	Error      string `json:"error,omitempty"`
+	Code       string `json:"code,omitempty"`
+}
+
+// codes carry the errors that callers tell apart over the outbox.
+var codes = map[string]error{
+	"exists":       keys.ErrExists,
+	"unknown-key":  keys.ErrUnknownKey,
+	"unknown-user": keys.ErrUnknownUser,
+}
+
+type remoteError struct {
+	text string
+	kind error
+}
+
+func (e *remoteError) Error() string { return e.text }
+func (e *remoteError) Unwrap() error { return e.kind }
+
+// Submit hands a change to the process that holds the vault and waits for its answer. If ctx ends before the holder has taken the
+// change, it is withdrawn and the error wraps ErrNoAnswer.
+func Submit(ctx context.Context, dir string, c *Change) error {
+	data, err := c.encode()
+	if err != nil {
+		return err
+	}
+	inbox := filepath.Join(dir, "inbox", c.ID+changeSuffix)
+	if err := durable.WriteFile(inbox, data, 0o600); err != nil {
+		return err
+	}
+	out := filepath.Join(dir, "outbox", c.ID+answerSuffix)
+	ticker := time.NewTicker(pollInterval / 2)
+	defer ticker.Stop()
+	end := ctx.Done()
+	var giveUp <-chan time.Time
+	for {
+		raw, err := readSmall(out)
+		switch {
+		case err == nil:
+			os.Remove(out)
+			return parseAnswer(raw)
+		case !errors.Is(err, fs.ErrNotExist):
+			return err
+		}
+		select {
+		case <-ticker.C:
+		case <-end:
+			// The holder takes a change by renaming it away, so whoever moves it first has it.
+			if os.Remove(inbox) == nil {
+				return ErrNoAnswer
+			}
+			// It was taken: the answer comes within the time that one write takes. Not waiting for it would be guessing.
+			end, giveUp = nil, time.After(30*time.Second)
+		case <-giveUp:
+			return fmt.Errorf("change %s was taken but not answered: look at the signer's log, and list what the vault holds", c.ID)
+		}
+	}
+}
+
+func parseAnswer(raw []byte) error {
+	var a answer
+	if err := decodeStrict(raw, &a); err != nil {
+		return fmt.Errorf("answer from the holder of the vault: %w", err)
+	}
+	if a.Error == "" {
+		return nil
+	}
+	return &RefusedError{&remoteError{a.Error, codes[a.Code]}}
+}
+
+// readSmall reads a regular file of at most maxChange bytes, without following links or waiting at a FIFO.
+func readSmall(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() {
+		return nil, errors.New("not a regular file")
+	}
+	if st.Size() > maxChange {
+		return nil, fmt.Errorf("%d bytes are more than the limit of %d", st.Size(), maxChange)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxChange+1))
+	if err == nil && len(data) > maxChange {
+		err = fmt.Errorf("more than the limit of %d bytes", maxChange)
+	}
+	return data, err
+}
+
+// ServeInbox applies changes as they arrive, until ctx ends. Nothing that lies in the inbox can stop it: what is no change is set aside.
+// It returns nil when ctx has ended.
+func (v *Vault) ServeInbox(ctx context.Context, log *slog.Logger) error {
+	if v.rec == nil {
+		return errors.New("the vault is open for reading only")
+	}
+	for _, sub := range []string{"inbox", "work", "outbox", "rejected"} {
+		if err := durable.MkdirAll(filepath.Join(v.dir, sub), 0o700); err != nil {
+			return err
+		}
+	}
+	// Answers that nobody came for are forgotten after a day.
+	if err := removeOld(filepath.Join(v.dir, "outbox"), 24*time.Hour); err != nil {
+		return err
+	}
+	b := inboxServer{v: v, log: log, stuck: make(map[string]bool)}
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	for {
+		b.round(ctx)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+type inboxServer struct {
+	v     *Vault
+	log   *slog.Logger
+	stuck map[string]bool // what was complained about already
+}
+
+func (b *inboxServer) dir(name string, more ...string) string {
+	return filepath.Join(append([]string{b.v.dir, name}, more...)...)
+}
+
+// round finishes what a crash or a full disk left in work/, then takes what is new.
+func (b *inboxServer) round(ctx context.Context) {
+	for _, name := range b.list("work") {
+		if ctx.Err() != nil || !b.process(ctx, name) {
+			return
+		}
+	}
+	for _, name := range b.list("inbox") {
+		if ctx.Err() != nil {
+			return
+		}
+		if id, ok := strings.CutSuffix(name, changeSuffix); !ok || !isHex(id, 32) {
+			b.reject("inbox", name, errors.New("name is not 32 hex digits and .change"))
+			continue
+		}
+		if err := durable.Rename(b.dir("inbox", name), b.dir("work", name)); err != nil {
+			b.trouble(name, err)
+			return
+		}
+		if !b.process(ctx, name) {
+			return
+		}
+	}
+}
+
+func (b *inboxServer) list(sub string) []string {
+	entries, err := os.ReadDir(b.dir(sub))
+	if err != nil {
+		b.trouble(sub, err)
+		return nil
+	}
+	var names []string
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), ".") {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
+// process applies the change in work/NAME. It says false when the change must be tried again later.
+func (b *inboxServer) process(ctx context.Context, name string) bool {
+	id := strings.TrimSuffix(name, changeSuffix)
+	data, err := readSmall(b.dir("work", name))
+	var c *Change
+	if err == nil {
+		c, err = decodeChange(data)
+	}
+	if err == nil && c.ID != id {
+		err = fmt.Errorf("change %s in a file named %s", c.ID, name)
+	}
+	if err != nil {
+		b.answer(id, &RefusedError{fmt.Errorf("not a change: %w", err)})
+		b.reject("work", name, err)
+		return true
+	}
+	err = b.v.Apply(ctx, c)
+	var refused *RefusedError
+	if err != nil && !errors.As(err, &refused) {
+		b.trouble(name, err)
+		return false
+	}
+	if err != nil {
+		b.log.Warn("change refused", "change", c.ID, "by", c.By, "op", c.Op, "reason", err.Error())
+	} else {
+		b.log.Info("change applied", "change", c.ID, "by", c.By, "what", c.What(), "generation", b.v.State().Generation())
+	}
+	if err := b.answer(id, err); err != nil {
+		b.trouble(name, err)
+		return false
+	}
+	delete(b.stuck, name)
+	// The removal must last before the next change is taken: the state remembers only the latest changes.
+	if err := errors.Join(os.Remove(b.dir("work", name)), durable.SyncDir(b.dir("work"))); err != nil {
+		b.trouble(name, err)
+		return false
+	}
+	return true
+}
+
+func (b *inboxServer) answer(id string, err error) error {
+	if !isHex(id, 32) {
+		return nil
+	}
+	a := answer{ID: id, Generation: b.v.State().Generation()}
+	if err != nil {
+		a.Error = err.Error()
+		for code, kind := range codes {
+			if errors.Is(err, kind) {
+				a.Code = code
+			}
+		}
+	}
+	data, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	return durable.WriteFile(b.dir("outbox", id+answerSuffix), data, 0o600)
+}
+
+// reject sets aside what is no change, with the reason beside it.
+func (b *inboxServer) reject(from, name string, reason error) {
+	b.log.Warn("set aside what is no change", "file", name, "reason", reason.Error())
+	to := b.dir("rejected", fmt.Sprintf("%d-%.100s", time.Now().UnixNano(), name))
+	if err := durable.Rename(b.dir(from, name), to); err != nil {
+		b.trouble(name, err)
+		return
+	}
+	if err := durable.WriteFile(to+".reason", []byte(reason.Error()+"\n"), 0o600); err != nil {
+		b.trouble(name, err)
+	}
+}
+
+// trouble reports what an administrator must look at, once for each file.
+func (b *inboxServer) trouble(name string, err error) {
+	if b.stuck[name] {
+		return
+	}
+	b.stuck[name] = true
+	b.log.Error("a change cannot be taken", "file", name, "error", err.Error())
+}
+
+func removeOld(dir string, age time.Duration) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err == nil && time.Since(info.ModTime()) > age {
+			os.Remove(filepath.Join(dir, e.Name()))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,305 @@
+package vault
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/privyseal/privyseal/internal/durable"
+	"github.com/privyseal/privyseal/keys"
+)
+
+// ErrHeld means that another process is the vault's writer: serve is running, or another console command.
+var ErrHeld = errors.New("the vault is held by another process")
+
+// Recorder is the record in which each state is announced before it counts. signer/seallog is one.
+type Recorder interface {
+	AppendEvent(ctx context.Context, kind string, data []byte) (index int64, err error)
+	LastEvent(kind string) (data []byte, index int64, ok bool, err error)
+}
+
+// stateEvent is the kind of the entries that announce states.
+const stateEvent = "vault-state"
+
+type stateEntry struct {
+	Generation uint64 `json:"generation"`
+	SHA256     string `json:"sha256"`
+	Previous   string `json:"previous"`
+	Change     string `json:"change"` // id
+	By         string `json:"by"`
+	What       string `json:"what"`
+}
+
+// Vault is an open vault. It is safe for concurrent use. One that came from Open is read-only and stays at the state it read.
+type Vault struct {
+	dir    string
+	state  atomic.Pointer[State]
+	opened openKeys
+
+	rec    Recorder // nil for a vault that is only read
+	mu     sync.Mutex
+	halted *pending
+}
+
+// pending is a state whose announcement failed, so that nobody knows whether the record holds it.
+type pending struct {
+	next  *State
+	entry []byte
+}
+
+// Open reads a vault without holding it.
+func Open(dir string) (*Vault, error) {
+	s, err := readState(filepath.Join(dir, "state.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("no vault in %s: make one with init", dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	v := &Vault{dir: dir}
+	v.state.Store(s)
+	return v, nil
+}
+
+func readState(path string) (*State, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxState+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	doc, err := decodeDocument(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return newState(doc, data), nil
+}
+
+// State is the snapshot that counts now.
+func (v *Vault) State() *State { return v.state.Load() }
+
+// UserByCertificate is State().UserByCertificate.
+func (v *Vault) UserByCertificate(fp [32]byte) (keys.User, error) {
+	return v.State().UserByCertificate(fp)
+}
+
+// Lock is the right to write the vault in a directory.
+type Lock struct {
+	dir  string
+	file *os.File
+}
+
+// Acquire takes the lock, without waiting: the error wraps ErrHeld when somebody else has it. The directory must exist.
+func Acquire(dir string) (*Lock, error) {
+	st, err := os.Stat(dir)
+	if err != nil {
+		return nil, fmt.Errorf("vault: %w", err)
+	}
+	if !st.IsDir() {
+		return nil, fmt.Errorf("vault: %s is not a directory", dir)
+	}
+	if st.Mode().Perm()&0o022 != 0 {
+		return nil, fmt.Errorf("vault: %s may be written by others (mode %04o): chmod 700 it and find out who did", dir, st.Mode().Perm())
+	}
+	path := filepath.Join(dir, "lock")
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("vault: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("%s: %w", dir, ErrHeld)
+		}
+		return nil, fmt.Errorf("locking %s: %w", path, err)
+	}
+	return &Lock{dir, f}, nil
+}
+
+// Release gives the lock up.
+func (k *Lock) Release() error { return k.file.Close() }
+
+func (k *Lock) path(name string) string { return filepath.Join(k.dir, name) }
+
+// Options say what Init puts into a new vault.
+type Options struct {
+	Name          string // of the signer
+	Argon2        Argon2
+	CACertificate []byte // inner CA, PEM
+	CAKey         []byte // PEM, in the clear; stored under Passphrase
+	Passphrase    []byte // of the console
+}
+
+// Init makes a vault in the locked directory and announces its first state.
+func (k *Lock) Init(ctx context.Context, rec Recorder, by string, o Options) error {
+	if _, err := os.Lstat(k.path("state.json")); err == nil {
+		return fmt.Errorf("%s holds a vault: %w", k.dir, keys.ErrExists)
+	}
+	switch last, err := lastEntry(rec); {
+	case err != nil:
+		return err
+	case last != nil && last.Generation > 1:
+		// An init that was cut short leaves generation 1 and may be run again; anything later was a vault in use.
+		return fmt.Errorf("the record in %s knows a vault of generation %d, which is gone: restore it from a backup", k.dir, last.Generation)
+	}
+	for _, sub := range []string{"inbox", "work", "outbox", "rejected"} {
+		if err := durable.MkdirAll(k.path(sub), 0o700); err != nil {
+			return err
+		}
+	}
+	doc := &document{
+		Format: stateFormat, Generation: 1, Name: o.Name, Argon2: o.Argon2,
+		CA:    caRecord{Certificate: string(o.CACertificate)},
+		Users: []userRecord{}, Keys: []keyRecord{}, Grants: []grantRecord{}, Applied: []string{},
+	}
+	var err error
+	if doc.CA.Key, err = lock(ctx, o.Passphrase, o.CAKey, doc.CA.keyAAD(), o.Argon2); err != nil {
+		return err
+	}
+	raw, err := doc.encode()
+	if err != nil {
+		return err
+	}
+	checked, err := decodeDocument(raw)
+	if err != nil {
+		return fmt.Errorf("new vault: %w", err)
+	}
+	v := &Vault{dir: k.dir, rec: rec}
+	s := newState(checked, raw)
+	return v.publish(ctx, s, stateEntry{Generation: 1, SHA256: s.SHA256(), By: by, What: "init " + o.Name})
+}
+
+// Hold opens the vault for writing. It compares the state with the record, finishing or dropping a change that a crash cut short.
+// The error is a *MismatchError when the two do not belong together.
+func (k *Lock) Hold(rec Recorder) (*Vault, error) {
+	v, err := Open(k.dir)
+	next, nextErr := readState(k.path("state.next"))
+	if err != nil && nextErr != nil {
+		return nil, err
+	}
+	last, lerr := lastEntry(rec)
+	switch {
+	case lerr != nil:
+		return nil, lerr
+	case last == nil:
+		return nil, &MismatchError{Dir: k.dir, Reason: "the record knows nothing of it: the record was removed, or is that of another vault"}
+	case err == nil && v.State().SHA256() == last.SHA256:
+		// The usual case. A state.next was never announced, so its change did not happen.
+		if rerr := os.Remove(k.path("state.next")); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
+			return nil, rerr
+		}
+	case nextErr == nil && next.SHA256() == last.SHA256 && (err != nil && last.Generation == 1 || err == nil && v.State().SHA256() == last.Previous):
+		// Announced, but not renamed: a crash came between the two.
+		if err := durable.Rename(k.path("state.next"), k.path("state.json")); err != nil {
+			return nil, err
+		}
+		v = &Vault{dir: k.dir}
+		v.state.Store(next)
+	case err != nil:
+		return nil, err
+	default:
+		return nil, mismatch(k.dir, v.State(), last)
+	}
+	v.rec = rec
+	return v, nil
+}
+
+func lastEntry(rec Recorder) (*stateEntry, error) {
+	data, index, ok, err := rec.LastEvent(stateEvent)
+	if err != nil || !ok {
+		return nil, err
+	}
+	e := new(stateEntry)
+	if err := json.Unmarshal(data, e); err != nil {
+		return nil, fmt.Errorf("record, entry %d: %w", index, err)
+	}
+	return e, nil
+}
+
+// MismatchError means that the vault is not in the state that the record saw last.
+type MismatchError struct{ Dir, Reason string }
+
+func (e *MismatchError) Error() string {
+	return fmt.Sprintf("vault %s was changed behind the signer's back: %s; restore vault and record from one backup", e.Dir, e.Reason)
+}
+
+func mismatch(dir string, s *State, last *stateEntry) error {
+	e := &MismatchError{Dir: dir}
+	switch {
+	case s.Generation() < last.Generation:
+		e.Reason = fmt.Sprintf("it is at generation %d where the record saw %d: an older vault was put back", s.Generation(), last.Generation)
+	case s.Generation() > last.Generation:
+		e.Reason = fmt.Sprintf("it is at generation %d where the record saw only %d: an older record was put back", s.Generation(), last.Generation)
+	default:
+		e.Reason = fmt.Sprintf("generation %d has another hash than the record saw: it was edited", s.Generation())
+	}
+	return e
+}
+
+// Apply makes a change. The error is a *RefusedError when the change does not fit the state; after any other error it either happened
+// or did not, never half, and the next Apply, or Hold after a restart, finds out which.
+func (v *Vault) Apply(ctx context.Context, c *Change) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.rec == nil {
+		return errors.New("the vault is open for reading only")
+	}
+	if v.halted != nil {
+		if err := v.announce(ctx, v.halted); err != nil {
+			return fmt.Errorf("finishing the change before: %w", err)
+		}
+	}
+	s := v.State()
+	for _, id := range s.doc.Applied {
+		if id == c.ID {
+			return nil
+		}
+	}
+	next, err := s.apply(c)
+	if err != nil {
+		return err
+	}
+	return v.publish(ctx, next, stateEntry{
+		Generation: next.Generation(), SHA256: next.SHA256(), Previous: next.doc.Previous, Change: c.ID, By: c.By, What: c.What(),
+	})
+}
+
+// publish writes, announces and installs a state.
+func (v *Vault) publish(ctx context.Context, next *State, entry stateEntry) error {
+	data, err := json.Marshal(entry)
+	if err != nil {
+		return err
+	}
+	if err := durable.WriteFile(filepath.Join(v.dir, "state.next"), next.raw, 0o600); err != nil {
+		return err
+	}
+	return v.announce(ctx, &pending{next, data})
+}
+
+// announce records a state whose state.next is on disk, and renames it.
+func (v *Vault) announce(ctx context.Context, p *pending) error {
+	// Until the record has answered, state.next must stay: the entry may be durable although an error came back.
+	v.halted = p
+	// An entry that is on its way cannot be called back, so neither is the wait for it.
+	if _, err := v.rec.AppendEvent(context.WithoutCancel(ctx), stateEvent, p.entry); err != nil {
+		return fmt.Errorf("recording the new state: %w", err)
+	}
+	if err := durable.Rename(filepath.Join(v.dir, "state.next"), filepath.Join(v.dir, "state.json")); err != nil {
+		return fmt.Errorf("publishing the new state: %w", err)
+	}
+	v.state.Store(p.next)
+	v.halted = nil
+	return nil
+}
