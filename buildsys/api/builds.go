@@ -239,12 +239,18 @@ func (h *Hub) WriteSignedRPM(ctx context.Context, id int64, sigkey string) error
 	return exec(ctx, h, "writeSignedRPM", id, sigkey)
 }
 
-// WriteSignedRPMs writes the signed copies of many packages. The errors are those
-// of each, in order.
-func (h *Hub) WriteSignedRPMs(ctx context.Context, ids []int64, sigkey string) ([]error, error) {
-	calls := make([]xmlrpc.Call, len(ids))
-	for i, id := range ids {
-		calls[i] = xmlrpc.Call{Method: "writeSignedRPM", Args: []any{id, sigkey}}
+// SignedCopy names the copy of a package with a key's signature.
+type SignedCopy struct {
+	RPMID  int64
+	Sigkey string
+}
+
+// WriteSignedRPMs writes many signed copies. The errors are those of each, in
+// order.
+func (h *Hub) WriteSignedRPMs(ctx context.Context, copies []SignedCopy) ([]error, error) {
+	calls := make([]xmlrpc.Call, len(copies))
+	for i, c := range copies {
+		calls[i] = xmlrpc.Call{Method: "writeSignedRPM", Args: []any{c.RPMID, c.Sigkey}}
 	}
 	results, err := h.Caller.MultiCall(ctx, calls)
 	if err != nil {

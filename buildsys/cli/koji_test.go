@@ -388,7 +388,7 @@ func messagePattern(text string) *regexp.Regexp {
 func writeConf(t testing.TB, server, cert, more string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "koji.conf")
-	text := "[koji]\nserver = " + server + "\nauthtype = ssl\ncert = " + cert + "\nmax_retries = 1\nretry_interval = 1\n" + more
+	text := "[koji]\nserver = " + server + "\nauthtype = ssl\ncert = " + cert + "\nmax_retries = 30\nretry_interval = 20\n" + more
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

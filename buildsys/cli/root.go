@@ -86,16 +86,24 @@ func (a *App) rootCommand(program string) *cobra.Command {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultHelpFlag()
 	for _, c := range root.Commands() {
-		initHelp(c)
+		prepare(c)
 	}
 	return root
 }
 
-// initHelp adds the help options now rather than when cobra runs the command, so
-// that their prefixes are known.
-func initHelp(c *cobra.Command) {
+// prepare adds the help options now rather than when cobra runs the command, so
+// that their prefixes are known, and makes wrong numbers of arguments wrong usage.
+func prepare(c *cobra.Command) {
 	c.InitDefaultHelpFlag()
+	if check := c.Args; check != nil {
+		c.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return &usageError{cmd: cmd, msg: err.Error()}
+			}
+			return nil
+		}
+	}
 	for _, sub := range c.Commands() {
-		initHelp(sub)
+		prepare(sub)
 	}
 }

@@ -181,16 +181,13 @@ func writeSignedRPMCommand(a *App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		ids := make([]int64, len(rpms))
+		copies := make([]api.SignedCopy, len(rpms))
 		for i := range rpms {
 			a.printf("[%d/%d] %s\n", i+1, len(rpms), rpms[i].NVRA())
-			ids[i] = rpms[i].ID
+			copies[i] = api.SignedCopy{RPMID: rpms[i].ID, Sigkey: key}
 		}
 		a.flush()
-		if len(ids) == 0 {
-			return nil
-		}
-		errs, err := s.api.WriteSignedRPMs(ctx, ids, key)
+		errs, err := s.api.WriteSignedRPMs(ctx, copies)
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,10 @@ import "github.com/spf13/cobra"
 
 // table holds one row for each verb.
 var table = []func(*App) *cobra.Command{
+	signTagCommand,
+	signBuildCommand,
+	listKeysCommand,
+	getPublicKeyCommand,
 	addSigningKeyCommand,
 	retireSigningKeyCommand,
 	listSigningKeysCommand,
@@ -29,4 +33,7 @@ var table = []func(*App) *cobra.Command{
 	importCommand,
 	importSigCommand,
 	writeSignedRPMCommand,
+
+	caCommand,
+	testbedCommand,
 }

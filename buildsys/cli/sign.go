@@ -1,0 +1,306 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/privyseal/privyseal/buildsys/release"
+)
+
+// signPatience is how long signing waits for a hub that went away in the middle.
+// A run that gives up can be continued, so it need not be long.
+var signPatience = patience{retries: 5, interval: 2 * time.Second}
+
+// signOptions are those that the signing verbs share.
+type signOptions struct {
+	key    string
+	dryRun bool
+	secret passphraseSource
+}
+
+func (o *signOptions) register(a *App, cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringVarP(&o.key, "key", "k", "", "sign with this key, by the signer's name for it")
+	fs.BoolVarP(&o.dryRun, "dry-run", "n", false, "show what would be signed, and sign nothing")
+	o.secret.register(cmd)
+	a.listing(cmd)
+}
+
+func (p *passphraseSource) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&p.file, "passphrase-file", "", "read the passphrase from `FILE`")
+	cmd.Flags().BoolVar(&p.batch, "batch", false, "read the passphrase, ended by a NUL byte, from standard input")
+}
+
+func signTagCommand(a *App) *cobra.Command {
+	cmd := a.newCommand(groupSign, "sign-tag [options] --key <key> <tag> [<n-v-r> ...]", "Sign what a tag holds")
+	cmd.Long = "Signs the packages that a tag holds and that lack the key's signature. The hub keeps the\n" +
+		"signatures and writes the signed copies. After the tag, names or shell patterns of builds,\n" +
+		"packages or rpms pick some of them.\n\n" +
+		"A run that was cut off is run again and continues: nothing is signed twice.\n" +
+		"The last line is \"signed N, already M, refused R\". Exit code 0: done; 1: failed, nothing\n" +
+		"was signed; 3: partly done, some were refused or the run was cut off."
+	var o signOptions
+	o.register(a, cmd)
+	var tag release.TagOptions
+	cmd.Flags().BoolVar(&tag.Latest, "latest", false, "only the latest build of each package")
+	cmd.Flags().BoolVar(&tag.Inherit, "inherit", false, "what the tag's parents hold, too")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < 1:
+			return usagef(cmd, "a tag is missing")
+		case o.key == "":
+			return usagef(cmd, "give the key with --key; %s list-keys shows those you may use", a.term.name)
+		}
+		return a.sign(cmd.Context(), o, func(ctx context.Context, hub release.Hub) ([]release.RPM, error) {
+			rpms, err := hub.Tagged(ctx, args[0], tag)
+			if err != nil {
+				return nil, err
+			}
+			return release.Filter(rpms, args[1:])
+		})
+	}
+	return cmd
+}
+
+func signBuildCommand(a *App) *cobra.Command {
+	cmd := a.newCommand(groupSign, "sign-build [options] --key <key> <n-v-r> [<n-v-r> ...]", "Sign the packages of builds")
+	cmd.Long = "Signs the packages of builds, in a tag or not. Everything else is as with sign-tag."
+	var o signOptions
+	o.register(a, cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < 1:
+			return usagef(cmd, "a build is missing")
+		case o.key == "":
+			return usagef(cmd, "give the key with --key; %s list-keys shows those you may use", a.term.name)
+		}
+		return a.sign(cmd.Context(), o, func(ctx context.Context, hub release.Hub) ([]release.RPM, error) {
+			var all []release.RPM
+			for _, nvr := range args {
+				rpms, err := hub.Build(ctx, nvr)
+				if err != nil {
+					return nil, err
+				}
+				all = append(all, rpms...)
+			}
+			return all, nil
+		})
+	}
+	return cmd
+}
+
+// releaseHub connects to the hub for signing: two sessions, so that headers
+// travel while signatures are stored.
+func (a *App) releaseHub(ctx context.Context) (*release.Remote, error) {
+	c, err := a.config()
+	if err != nil {
+		return nil, err
+	}
+	p := signPatience
+	p.retries = min(p.retries, c.MaxRetries)
+	p.interval = min(p.interval, c.RetryInterval)
+	write, err := a.loginWith(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	read, err := write.client.Subsession(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &release.Remote{Read: write.with(read), Write: write.api}, nil
+}
+
+// sign carries out one signing verb. pick lists the packages it is about.
+func (a *App) sign(ctx context.Context, o signOptions, pick func(context.Context, release.Hub) ([]release.RPM, error)) error {
+	s, err := a.dialSigner(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	key, err := s.key(ctx, o.key)
+	if err != nil {
+		return err
+	}
+	hub, err := a.releaseHub(ctx)
+	if err != nil {
+		return err
+	}
+	known, err := hub.Knows(ctx, key)
+	if err != nil {
+		return err
+	}
+	if !known && !o.dryRun {
+		return failf("an administrator tells it: "+a.term.name+" get-public-key "+key.Name+" > KEY.asc; "+a.term.name+" add-signing-key KEY.asc",
+			"the hub does not know key %s (%s) and could not verify its signatures", key.Name, key.Fingerprint)
+	}
+	rpms, err := pick(ctx, hub)
+	if err != nil {
+		return err
+	}
+	ids := make([]int64, len(rpms))
+	for i := range rpms {
+		ids[i] = rpms[i].ID
+	}
+	kept, err := hub.Signatures(ctx, ids)
+	if err != nil {
+		return err
+	}
+	plan := release.NewPlan(key, rpms, kept)
+	out := newSignReport(a, plan, o.dryRun)
+	if o.dryRun {
+		err := release.Check(ctx, hub, plan, out.result)
+		return out.finish(err)
+	}
+	if len(plan.Sign) == 0 {
+		_, err := release.Run(ctx, hub, nil, plan, out.result)
+		return out.finish(err)
+	}
+	signer, err := s.unlock(ctx, a, o.key, o.secret)
+	if err != nil {
+		return err
+	}
+	out.start()
+	_, err = release.Run(ctx, hub, signer, plan, out.result)
+	return out.finish(err)
+}
+
+// signRow is one package in the JSON of the signing verbs.
+type signRow struct {
+	NVRA         string          `json:"nvra"`
+	Key          string          `json:"key"`
+	Fingerprint  string          `json:"fingerprint"`
+	HeaderSHA256 *string         `json:"header_sha256"`
+	LogIndex     *int64          `json:"log_index"`
+	Result       release.Outcome `json:"result"`
+	Reason       string          `json:"reason,omitempty"`
+}
+
+// signReport tells what became of each package. As JSON it is one list on
+// standard output, written as the results come, and the closing line goes to
+// standard error; otherwise both go to standard output.
+type signReport struct {
+	a      *App
+	plan   *release.Plan
+	dryRun bool
+	bar    *progress
+	sum    release.Summary
+	would  int
+	rows   int
+}
+
+func newSignReport(a *App, plan *release.Plan, dryRun bool) *signReport {
+	r := &signReport{a: a, plan: plan, dryRun: dryRun}
+	if a.opts.json {
+		a.stdout.WriteString("[")
+	}
+	return r
+}
+
+func (r *signReport) start() { r.bar = r.a.term.progress("signing", len(r.plan.Sign)) }
+
+// result is called once for each package, never twice at a time.
+func (r *signReport) result(res release.Result) {
+	switch res.Outcome {
+	case release.OutcomeSigned:
+		r.sum.Signed++
+	case release.OutcomeAlready:
+		r.sum.Already++
+	case release.OutcomeRefused:
+		r.sum.Refused++
+	case release.OutcomeWould:
+		r.would++
+	}
+	if res.Outcome == release.OutcomeRefused {
+		r.complain("refused %s: %s", res.NVRA, res.Reason)
+	} else if r.dryRun && res.Outcome == release.OutcomeWould && !r.a.opts.json {
+		r.a.printf("would sign %s\n", res.NVRA)
+	}
+	if r.a.opts.json {
+		r.row(res)
+	}
+	if r.bar != nil && res.Outcome != release.OutcomeWould {
+		r.bar.add(1)
+	}
+}
+
+// complain prints a line that stays above the progress.
+func (r *signReport) complain(format string, args ...any) {
+	if r.bar != nil {
+		r.bar.line(format, args...)
+		return
+	}
+	r.a.term.warn(format, args...)
+}
+
+func (r *signReport) row(res release.Result) {
+	row := signRow{
+		NVRA: res.NVRA, Key: r.plan.Key.Name, Fingerprint: r.plan.Key.Fingerprint,
+		Result: res.Outcome, Reason: res.Reason,
+	}
+	if res.HeaderSHA256 != "" {
+		row.HeaderSHA256 = &res.HeaderSHA256
+	}
+	if res.LogIndex >= 0 {
+		row.LogIndex = &res.LogIndex
+	}
+	sep := ",\n  "
+	if r.rows == 0 {
+		sep = "\n  "
+	}
+	r.rows++
+	line, _ := json.Marshal(row) // strings and numbers: it cannot fail
+	r.a.stdout.WriteString(sep)
+	r.a.stdout.Write(line)
+}
+
+// finish closes the report; its error sets the exit code.
+func (r *signReport) finish(err error) error {
+	if r.bar != nil {
+		r.bar.finish()
+	}
+	if r.a.opts.json {
+		if r.rows > 0 {
+			r.a.stdout.WriteString("\n")
+		}
+		r.a.stdout.WriteString("]\n")
+		r.a.flush()
+	}
+	last := r.sum.String()
+	if r.dryRun {
+		last = fmt.Sprintf("would sign %d, already %d, refused %d", r.would, r.sum.Already, r.sum.Refused)
+	}
+	switch {
+	case r.a.opts.json:
+		r.a.term.note("%s", last)
+	case !r.a.opts.quiet:
+		r.a.println(last)
+	}
+	r.a.flush()
+	if err == nil {
+		if r.sum.Refused > 0 && !r.dryRun {
+			if r.sum.Signed+r.sum.Already == 0 {
+				return &exitError{code: exitFailed}
+			}
+			return &exitError{code: exitPartly}
+		}
+		return nil
+	}
+	code := exitFailed
+	if r.sum.Signed > 0 {
+		code = exitPartly
+	}
+	hint := ""
+	var cut *release.CutOff
+	if errors.As(err, &cut) || errors.Is(err, context.Canceled) {
+		hint = "run it again: it continues"
+	}
+	if errors.Is(err, context.Canceled) {
+		err = errors.New("interrupted")
+	}
+	return &exitError{code: code, err: err, hint: hint}
+}

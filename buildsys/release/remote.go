@@ -1,0 +1,199 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/privyseal/privyseal/buildsys"
+	"github.com/privyseal/privyseal/buildsys/api"
+	"github.com/privyseal/privyseal/buildsys/xmlrpc"
+)
+
+// Remote is the Hub over XML-RPC. Read and Write may be one session; with two,
+// headers are fetched while signatures are stored.
+type Remote struct {
+	// Read needs a login, Write one with the permission sign.
+	Read, Write *api.Hub
+}
+
+var _ Hub = (*Remote)(nil)
+
+// lookupSize is how many packages one look-up of signatures asks for.
+const lookupSize = 2000
+
+// Tagged lists the packages that a tag holds.
+func (r *Remote) Tagged(ctx context.Context, tag string, o TagOptions) ([]RPM, error) {
+	t, err := r.Read.Tag(ctx, tag, 0)
+	if err != nil {
+		return nil, err
+	}
+	if t == nil {
+		return nil, fmt.Errorf("no such tag: %s", tag)
+	}
+	list := api.ListOptions{}
+	if o.Latest {
+		list.Latest = true
+	}
+	if o.Inherit {
+		list.Inherit = true
+	}
+	rpms, builds, err := r.Read.TaggedRPMs(ctx, t.Name, list)
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[int64]*api.Build, len(builds))
+	for i := range builds {
+		byID[builds[i].ID] = &builds[i]
+	}
+	out := make([]RPM, len(rpms))
+	for i := range rpms {
+		var b *api.Build
+		if rpms[i].BuildID != nil {
+			b = byID[*rpms[i].BuildID]
+		}
+		out[i] = toRPM(&rpms[i], b)
+	}
+	return out, nil
+}
+
+// Build lists the packages of a build.
+func (r *Remote) Build(ctx context.Context, nvr string) ([]RPM, error) {
+	b, err := r.Read.Build(ctx, nvr)
+	if err != nil {
+		return nil, err
+	}
+	if b == nil {
+		return nil, fmt.Errorf("no such build: %s", nvr)
+	}
+	rpms, err := r.Read.BuildRPMs(ctx, b.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]RPM, len(rpms))
+	for i := range rpms {
+		out[i] = toRPM(&rpms[i], b)
+	}
+	return out, nil
+}
+
+func toRPM(r *api.RPM, b *api.Build) RPM {
+	out := RPM{ID: r.ID, NVRA: r.NVRA(), Arch: r.Arch, Size: r.Size}
+	if b != nil {
+		out.Package = b.Name
+		out.Build = b.Name + "-" + b.Version + "-" + b.Release
+	}
+	switch {
+	case r.ExternalRepoID != 0:
+		out.Unsignable = "it belongs to the external repository " + r.ExternalRepoName + ": the hub has no file of it"
+	case r.MetadataOnly:
+		out.Unsignable = "the hub knows only its metadata: there is no file to sign"
+	case r.Draft:
+		out.Unsignable = "its build is a draft: promote the build, then sign it"
+	}
+	return out
+}
+
+// Knows tells whether the hub can verify the key's signatures.
+func (r *Remote) Knows(ctx context.Context, key Key) (bool, error) {
+	keys, err := r.Read.SigningKeys(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, k := range keys {
+		if k.Retired {
+			continue
+		}
+		if strings.EqualFold(k.Fingerprint, key.Fingerprint) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// Signatures tells which signatures the hub keeps.
+func (r *Remote) Signatures(ctx context.Context, ids []int64) (map[int64][]Signature, error) {
+	out := make(map[int64][]Signature, len(ids))
+	for len(ids) > 0 {
+		part := ids[:min(len(ids), lookupSize)]
+		ids = ids[len(part):]
+		rows, err := r.Read.RPMSignatures(ctx, part)
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range rows {
+			s := Signature{Sigkey: row.Sigkey, Fingerprint: row.Fingerprint, Copy: row.SignedCopy, HeaderSHA256: row.HeaderSHA256}
+			switch row.State {
+			case buildsys.SignatureVerified.String():
+				s.State = buildsys.SignatureVerified
+			case buildsys.SignatureUnknownKey.String():
+				s.State = buildsys.SignatureUnknownKey
+			default:
+				s.State = buildsys.SignatureUnsigned
+			}
+			out[row.RPMID] = append(out[row.RPMID], s)
+		}
+	}
+	return out, nil
+}
+
+// Headers gives the headers of some of the packages.
+func (r *Remote) Headers(ctx context.Context, ids []int64) ([]Headers, error) {
+	rows, err := r.Read.RPMHeaders(ctx, ids)
+	var fault *xmlrpc.Fault
+	if errors.As(err, &fault) && fault.Code == int(buildsys.FaultGeneric) {
+		return nil, &PackageError{err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Headers, len(rows))
+	for i, row := range rows {
+		out[i] = Headers{RPMID: row.RPMID, Main: row.Header, Signature: row.Signature}
+	}
+	return out, nil
+}
+
+// Store hands signatures to the hub.
+func (r *Remote) Store(ctx context.Context, signed []Signed) ([]Stored, error) {
+	sigs := make([]api.NewSignature, len(signed))
+	for i, s := range signed {
+		sigs[i] = api.NewSignature{RPMID: s.RPMID, Signature: s.Signature}
+	}
+	rows, err := r.Write.StoreSignatures(ctx, sigs)
+	repeated := xmlrpc.IsRetry(err)
+	if repeated {
+		// The hub had stored them, and the network lost its answer. Asked anew, it
+		// says "already" of what was stored a moment ago.
+		rows, err = r.Write.StoreSignatures(ctx, sigs)
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Stored, len(rows))
+	for i, row := range rows {
+		out[i] = Stored{RPMID: row.RPMID, Already: row.Already && !repeated, Err: row.Fault}
+	}
+	return out, nil
+}
+
+// WriteCopies writes signed copies where they are missing.
+func (r *Remote) WriteCopies(ctx context.Context, copies []Copy) ([]Stored, error) {
+	list := make([]api.SignedCopy, len(copies))
+	for i, c := range copies {
+		list[i] = api.SignedCopy{RPMID: c.RPMID, Sigkey: c.Sigkey}
+	}
+	errs, err := r.Write.WriteSignedRPMs(ctx, list)
+	if xmlrpc.IsRetry(err) {
+		errs, err = r.Write.WriteSignedRPMs(ctx, list)
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Stored, len(errs))
+	for i, err := range errs {
+		out[i] = Stored{RPMID: copies[i].RPMID, Already: true, Err: err}
+	}
+	return out, nil
+}
