@@ -75,6 +75,9 @@ func caInit(a *App) *cobra.Command {
 			return err
 		}
 		certFile, keyFile := caFiles(dir, kind)
+		if err := durable.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
 		// The key first: a CA exists once its certificate does.
 		if err := writeNew(keyFile, key, 0o600); err != nil {
 			return err
