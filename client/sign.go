@@ -65,8 +65,8 @@ func (k *Key) SignHeaders(ctx context.Context, in <-chan HeaderRequest, out func
 		sent:    make(chan int, 1)}
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	defer wg.Wait()
 	defer st.abandon()
+	defer wg.Wait()
 	defer cancel()
 	wg.Go(func() { st.post(ctx, in) })
 	for range runtime.GOMAXPROCS(0) {

@@ -107,8 +107,11 @@ func NewIdentity(certPEM, keyPEM, caPEM []byte) (*Identity, error) {
 		if err != nil {
 			return nil, fmt.Errorf("CA certificate: %w", err)
 		}
-		pool.AddCert(ca)
-		found = true
+		// A file may hold a leaf beside its CA; only a CA is believed.
+		if ca.IsCA {
+			pool.AddCert(ca)
+			found = true
+		}
 	}
 	if !found {
 		return nil, errors.New("no CA certificate found")

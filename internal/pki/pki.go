@@ -7,7 +7,8 @@
 //
 //	ca, err := pki.NewCA("Privyseal outer CA", 10*365*24*time.Hour)
 //	leaf, err := ca.Issue(pki.Request{CN: "bridge1", URI: pki.RoleURI("bridge", "bridge1"), Server: true, IPs: ...})
-//	durable.WriteFile("bridge.pem", leaf.PEM(), 0o600)
+//	pem, err := leaf.PEM()
+//	err = durable.WriteFile("bridge.pem", pem, 0o600)
 //
 // All keys made here are ECDSA P-256: a handshake stays small (a certificate is
 // about 450 bytes) and fast, and every TLS library takes it. Other keys may be

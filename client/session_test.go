@@ -1,0 +1,179 @@
+package client_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/privyseal/privyseal/client"
+	"github.com/privyseal/privyseal/internal/pgp"
+)
+
+func signAll(t testing.TB, key *client.Key, headers [][]byte) []client.HeaderResult {
+	t.Helper()
+	out := make([]client.HeaderResult, len(headers))
+	seen := 0
+	err := key.SignHeaders(context.Background(), feed(headers), func(r client.HeaderResult) {
+		out[r.ID] = r
+		seen++
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seen != len(headers) {
+		t.Fatalf("%d results for %d headers", seen, len(headers))
+	}
+	return out
+}
+
+func TestSignHeaders(t *testing.T) {
+	s := upSite(t)
+	header := sample(t)
+	for _, c := range []struct {
+		key string
+		n   int
+	}{{keyEdDSA, 500}, {keyRSA, 20}, {keySub, 5}} {
+		t.Run(c.key, func(t *testing.T) {
+			var headers [][]byte
+			for i := range c.n {
+				headers = append(headers, vary(t, header, i))
+			}
+			key := s.unlock(c.key)
+			first := signAll(t, key, headers)
+			ring := pgp.NewKeyring(key.Certificate)
+			indexes := map[int64]bool{}
+			for i, r := range first {
+				if r.Err != nil || r.Existed {
+					t.Fatalf("header %d: existed=%v %v", i, r.Existed, r.Err)
+				}
+				if res, err := ring.Verify(r.Packet, headers[i]); err != nil || res.State != pgp.Verified {
+					t.Fatalf("signature %d: %v %v", i, res, err)
+				}
+				indexes[r.LogIndex] = true
+			}
+			if len(indexes) != c.n {
+				t.Errorf("%d places in the record for %d signatures", len(indexes), c.n)
+			}
+			// Another session, the same input: the same bytes.
+			for i, r := range signAll(t, s.unlock(c.key), headers) {
+				if r.Err != nil || !r.Existed || !bytes.Equal(r.Packet, first[i].Packet) || r.LogIndex != first[i].LogIndex {
+					t.Fatalf("header %d again: existed=%v same=%v %v", i, r.Existed, bytes.Equal(r.Packet, first[i].Packet), r.Err)
+				}
+			}
+		})
+	}
+}
+
+func TestUnlockRefusals(t *testing.T) {
+	s := upSite(t)
+	ses := s.dial()
+	ctx := context.Background()
+	_, unknown := ses.Unlock(ctx, "no-such-key", []byte(passphrase))
+	_, ungranted := ses.Unlock(ctx, keyOther, []byte(passphrase))
+	for what, err := range map[string]error{"unknown key": unknown, "no grant": ungranted} {
+		if !errors.Is(err, client.ErrNoKey) {
+			t.Errorf("%s: %v, want ErrNoKey", what, err)
+		}
+	}
+	for range 5 {
+		if _, err := ses.Unlock(ctx, keyEdDSA, []byte("wrong")); !errors.Is(err, client.ErrBadPassphrase) {
+			t.Fatalf("wrong passphrase: %v, want ErrBadPassphrase", err)
+		}
+	}
+	if _, err := ses.Unlock(ctx, keyEdDSA, []byte(passphrase)); !errors.Is(err, client.ErrBadPassphrase) {
+		t.Errorf("right passphrase after five wrong ones: %v, want a refusal", err)
+	}
+	if _, err := s.dial().Unlock(ctx, keyEdDSA, []byte(passphrase)); err != nil {
+		t.Errorf("in a new session: %v", err)
+	}
+}
+
+func TestListKeysAndPublicKey(t *testing.T) {
+	s := upSite(t)
+	ses := s.dial()
+	if ses.User != user || ses.Signer != signerName {
+		t.Errorf("session of %q with %q", ses.User, ses.Signer)
+	}
+	list, err := ses.ListKeys(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]client.KeyInfo{}
+	for _, k := range list {
+		names[k.Name] = k
+	}
+	if len(names) != 5 || names[keyEdDSA].Algorithm != "eddsa" || names[keyRSA].Algorithm != "rsa4096" {
+		t.Errorf("keys: %+v", list)
+	}
+	if _, there := names[keyOther]; there {
+		t.Error("a key that was not granted is listed")
+	}
+	armored, err := ses.PublicKey(context.Background(), keyEdDSA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certs, err := pgp.ReadCertificates(bytes.NewReader(armored))
+	if err != nil || certs[0].Fingerprint() != names[keyEdDSA].Fingerprint {
+		t.Errorf("public key: %v", err)
+	}
+	if _, err := ses.PublicKey(context.Background(), keyOther); !errors.Is(err, client.ErrNoKey) {
+		t.Errorf("public key without a grant: %v, want ErrNoKey", err)
+	}
+}
+
+func TestGrantIsCheckedForEveryRequest(t *testing.T) {
+	s := upSite(t)
+	key := s.unlock(keyEdDSA)
+	header := sample(t)
+	signed := signAll(t, key, [][]byte{header})
+	if signed[0].Err != nil {
+		t.Fatal(signed[0].Err)
+	}
+	s.ks.Revoke(user, keyEdDSA)
+	// Not even the signature that exists.
+	for i, h := range [][]byte{header, vary(t, header, 1)} {
+		if r := signAll(t, key, [][]byte{h}); !errors.Is(r[0].Err, client.ErrNoKey) || r[0].Packet != nil {
+			t.Errorf("header %d after the grant was revoked: %v, want ErrNoKey", i, r[0].Err)
+		}
+	}
+	s.ks.Unbind(s.spec.Cert)
+	if r := signAll(t, key, [][]byte{header}); !errors.Is(r[0].Err, client.ErrUnknownUser) {
+		t.Errorf("after the certificate was unbound: %v, want ErrUnknownUser", r[0].Err)
+	}
+}
+
+func TestCancelIsPromptAndKeepsTheSession(t *testing.T) {
+	s := upSite(t)
+	key := s.unlock(keyRSA)
+	header := sample(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	endless := make(chan client.HeaderRequest)
+	go func() {
+		for i := 0; ; i++ {
+			select {
+			case endless <- client.HeaderRequest{ID: int64(i), Header: vary(t, header, i)}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	n := 0
+	var at time.Time
+	err := key.SignHeaders(ctx, endless, func(client.HeaderResult) {
+		if n++; n == 3 {
+			at = time.Now()
+			cancel()
+		}
+	})
+	if took := time.Since(at); !errors.Is(err, context.Canceled) || took > time.Second {
+		t.Errorf("after cancel: %v, after %v", err, took)
+	}
+	// What was under way comes in late and must not take places for ever.
+	for range 3 {
+		if r := signAll(t, key, [][]byte{header}); r[0].Err != nil {
+			t.Errorf("the session after cancel: %v", r[0].Err)
+		}
+	}
+}

@@ -1,0 +1,173 @@
+package signertest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/privyseal/privyseal/internal/pgp"
+	"github.com/privyseal/privyseal/keys"
+	"github.com/privyseal/privyseal/signer"
+	"github.com/privyseal/privyseal/signer/seallog"
+)
+
+// Fixture is a Keystore in which user User, with certificate Cert and Passphrase,
+// was granted Key, an EdDSA key for RPMs; Other exists and was not granted to User.
+// Revoke takes the grant of Key from User.
+type Fixture struct {
+	Keystore   signer.Keystore
+	User       string
+	Passphrase string
+	Cert       [32]byte
+	Key, Other string
+	Revoke     func(t *testing.T)
+}
+
+// TestKeystore is what every signer.Keystore must do.
+func TestKeystore(t *testing.T, make func(t *testing.T) Fixture) {
+	t.Helper()
+	f := make(t)
+	ctx := context.Background()
+	user, err := f.Keystore.UserByCertificate(f.Cert)
+	if err != nil || user.Name != f.User {
+		t.Fatalf("UserByCertificate: %q, %v", user.Name, err)
+	}
+	if _, err := f.Keystore.UserByCertificate([32]byte{1}); !errors.Is(err, keys.ErrUnknownUser) {
+		t.Errorf("UserByCertificate of a stranger: %v, want ErrUnknownUser", err)
+	}
+	info, err := f.Keystore.Key(f.Key)
+	if err != nil || info.Name != f.Key || !info.Purposes.Has(keys.PurposeRPM) || info.Algorithm != keys.EdDSA {
+		t.Fatalf("Key: %+v, %v", info, err)
+	}
+	if _, err := f.Keystore.Key("no-such-key"); !errors.Is(err, keys.ErrUnknownKey) {
+		t.Errorf("Key of a name that is none: %v, want ErrUnknownKey", err)
+	}
+	if !f.Keystore.Granted(f.User, f.Key) || f.Keystore.Granted(f.User, f.Other) || f.Keystore.Granted("nobody", f.Key) {
+		t.Error("Granted does not tell grants")
+	}
+	if list := f.Keystore.Keys(f.User); len(list) != 1 || list[0].Name != f.Key {
+		t.Errorf("Keys: %+v, want only %s", list, f.Key)
+	}
+	for _, c := range []struct {
+		what, user, key, pass string
+		want                  error
+	}{
+		{"wrong passphrase", f.User, f.Key, f.Passphrase + "x", keys.ErrBadPassphrase},
+		{"empty passphrase", f.User, f.Key, "", keys.ErrBadPassphrase},
+		{"unknown key", f.User, "no-such-key", f.Passphrase, keys.ErrUnknownKey},
+		{"no grant", f.User, f.Other, f.Passphrase, keys.ErrNoGrant},
+	} {
+		if _, err := f.Keystore.Unlock(ctx, c.user, c.key, []byte(c.pass)); !errors.Is(err, c.want) {
+			t.Errorf("Unlock with %s: %v, want %v", c.what, err, c.want)
+		}
+	}
+	key, err := f.Keystore.Unlock(ctx, f.User, f.Key, []byte(f.Passphrase))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if key.Fingerprint() != info.Fingerprint {
+		t.Errorf("Unlock gave key %s, the record says %s", key.Fingerprint(), info.Fingerprint)
+	}
+	data := []byte("signed by an unlocked key")
+	sig, err := key.SignBinary(data, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	certs, err := pgp.ReadCertificates(bytes.NewReader(info.Certificate))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res, err := pgp.NewKeyring(certs...).Verify(sig, data); err != nil || res.State != pgp.Verified {
+		t.Errorf("its signature: %v %s, %v", res.State, res.Reason, err)
+	}
+	f.Revoke(t)
+	if f.Keystore.Granted(f.User, f.Key) {
+		t.Error("Granted after the grant was revoked")
+	}
+	if _, err := f.Keystore.Unlock(ctx, f.User, f.Key, []byte(f.Passphrase)); !errors.Is(err, keys.ErrNoGrant) {
+		t.Errorf("Unlock after the grant was revoked: %v, want ErrNoGrant", err)
+	}
+}
+
+// TestLog is what every signer.Log must do.
+func TestLog(t *testing.T, open func(t *testing.T) signer.Log) {
+	t.Helper()
+	log, ctx := open(t), context.Background()
+	subject := func(n byte) seallog.Subject {
+		return seallog.Subject{KeyFingerprint: "0123456789ABCDEF0123456789ABCDEF01234567", Op: "rpm-header", Hash: 8, Digest: [32]byte{n}}
+	}
+	meta := seallog.Meta{User: "releng", What: "tool-1.2-3.x86_64"}
+	give := func(s string) func() ([]byte, error) { return func() ([]byte, error) { return []byte(s), nil } }
+
+	boom := errors.New("no key")
+	if _, _, _, err := log.Sign(ctx, subject(1), meta, func() ([]byte, error) { return nil, boom }); !errors.Is(err, boom) {
+		t.Errorf("an error of the maker: got %v", err)
+	}
+	sig, first, existed, err := log.Sign(ctx, subject(1), meta, give("one"))
+	if err != nil || existed || string(sig) != "one" {
+		t.Fatalf("first Sign after a failed one: %q existed=%v %v", sig, existed, err)
+	}
+	sig, index, existed, err := log.Sign(ctx, subject(1), meta, func() ([]byte, error) {
+		t.Error("made again what is recorded")
+		return []byte("other"), nil
+	})
+	if err != nil || !existed || string(sig) != "one" || index != first {
+		t.Errorf("second Sign: %q index=%d existed=%v %v", sig, index, existed, err)
+	}
+	for what, change := range map[string]func(*seallog.Subject){
+		"key":        func(s *seallog.Subject) { s.KeyFingerprint = "FF" + s.KeyFingerprint[2:] },
+		"operation":  func(s *seallog.Subject) { s.Op = "data" },
+		"hash":       func(s *seallog.Subject) { s.Hash = 10 },
+		"type":       func(s *seallog.Subject) { s.SigType = 1 },
+		"digest":     func(s *seallog.Subject) { s.Digest[31] = 1 },
+		"generation": func(s *seallog.Subject) { s.Generation = 1 },
+	} {
+		s := subject(1)
+		change(&s)
+		sig, i, existed, err := log.Sign(ctx, s, meta, give(what))
+		if err != nil || existed || string(sig) != what || i == first {
+			t.Errorf("another %s: %q index=%d existed=%v %v", what, sig, i, existed, err)
+		}
+	}
+
+	// Many at once: one maker a subject, all get its bytes, no index twice.
+	const subjects, callers = 20, 8
+	var made [subjects]atomic.Int32
+	var mu sync.Mutex
+	indexes := map[int64]byte{}
+	var wg sync.WaitGroup
+	for n := range byte(subjects) {
+		for range callers {
+			wg.Go(func() {
+				want := fmt.Sprint("sig ", n)
+				sig, i, _, err := log.Sign(ctx, subject(100+n), meta, func() ([]byte, error) {
+					made[n].Add(1)
+					return []byte(want), nil
+				})
+				if err != nil || string(sig) != want {
+					t.Errorf("at once: %q, %v", sig, err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if other, taken := indexes[i]; taken && other != n {
+					t.Errorf("index %d for two subjects", i)
+				}
+				indexes[i] = n
+			})
+		}
+	}
+	wg.Wait()
+	for n := range made {
+		if made[n].Load() != 1 {
+			t.Errorf("subject %d was made %d times", n, made[n].Load())
+		}
+	}
+	if len(indexes) != subjects {
+		t.Errorf("%d indexes for %d subjects", len(indexes), subjects)
+	}
+}
