@@ -39,7 +39,7 @@ const (
 
 // caCommand makes the certificates of a real site.
 func caCommand(a *App) *cobra.Command {
-	cmd := a.newCommand(groupSite, "ca init|issue|request ...", "make the certificates of a site")
+	cmd := a.newCommand(groupSite, "ca init|issue|request ...", "Make the certificates of a site")
 	cmd.Long = "A site has three CAs that never vouch for each other's peers: outer (bridge, signer and\n" +
 		"clients), hub (the hub, its users and builders), and inner (client to signer), whose key\n" +
 		"stays in the signer's vault: `privyseal-signer ca issue` answers `ca request`."
@@ -53,7 +53,7 @@ func caCommand(a *App) *cobra.Command {
 func caInit(a *App) *cobra.Command {
 	var dir, name string
 	cmd := &cobra.Command{
-		Use: "init outer|hub [--dir D] [--name NAME]", Short: "make a CA: D/outer-ca.pem and D/outer-ca.key, or hub-ca",
+		Use: "init outer|hub [--dir D] [--name NAME]", Short: "Make a CA: D/outer-ca.pem and D/outer-ca.key, or hub-ca",
 		Args: cobra.ExactArgs(1), DisableFlagsInUseLine: true,
 	}
 	cmd.Flags().StringVar(&dir, "dir", ".", "where the CA's files go")
@@ -97,7 +97,7 @@ func caIssue(a *App) *cobra.Command {
 	var days int
 	cmd := &cobra.Command{
 		Use:   "issue bridge|signer|client|hub|user|builder NAME [--dir D] [--host HOST]... [--out FILE]",
-		Short: "certify a new key for NAME; certificate and key go to one file",
+		Short: "Certify a new key for NAME; certificate and key go to one file",
 		Args:  cobra.ExactArgs(2), DisableFlagsInUseLine: true,
 	}
 	cmd.Flags().StringVar(&dir, "dir", ".", "where the CA's files are")
@@ -173,7 +173,7 @@ func caRequest(a *App) *cobra.Command {
 	var key, out string
 	cmd := &cobra.Command{
 		Use:   "request NAME [--key FILE] [--out FILE]",
-		Short: "make a key for the inner hop and the request that the signer's console certifies",
+		Short: "Make a key for the inner hop and the request that the signer's console certifies",
 		Args:  cobra.ExactArgs(1), DisableFlagsInUseLine: true,
 	}
 	cmd.Flags().StringVar(&key, "key", "", "the key `FILE` to make (NAME-inner.key)")

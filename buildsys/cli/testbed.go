@@ -11,7 +11,7 @@ import (
 // testbedCommand starts and stops a whole site on this machine.
 func testbedCommand(a *App) *cobra.Command {
 	cmd := a.newCommand(groupSite, "testbed up|down|status|kill|start --dir D [options]",
-		"run a whole site on this machine, to try and test")
+		"Run a whole site on this machine, to try and test")
 	cmd.Long = "Starts bridge, signer, hub and builders on this machine with throw-away certificates,\n" +
 		"users and keys, all in one directory. Afterwards `. D/env` says where everything is."
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -23,7 +23,7 @@ func testbedCommand(a *App) *cobra.Command {
 
 func testbedUp(a *App) *cobra.Command {
 	var o testbed.Options
-	cmd := testbedVerb("up --dir D [options]", "start it, with the data of an earlier one in D", &o.Dir)
+	cmd := testbedVerb("up --dir D [options]", "Start it, with the data of an earlier one in D", &o.Dir)
 	cmd.Args = cobra.NoArgs
 	cmd.Flags().StringVar(&o.DB, "db", "sqlite", "where the hub keeps its data")
 	cmd.Flags().IntVar(&o.Builders, "builders", 1, "start `N` builders")
@@ -45,7 +45,7 @@ func testbedUp(a *App) *cobra.Command {
 func testbedDown(_ *App) *cobra.Command {
 	var dir string
 	var purge bool
-	cmd := testbedVerb("down --dir D [--purge]", "stop it and keep its data", &dir)
+	cmd := testbedVerb("down --dir D [--purge]", "Stop it and keep its data", &dir)
 	cmd.Args = cobra.NoArgs
 	cmd.Flags().BoolVar(&purge, "purge", false, "remove D and all the data")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -56,7 +56,7 @@ func testbedDown(_ *App) *cobra.Command {
 
 func testbedStatus(a *App) *cobra.Command {
 	var dir string
-	cmd := testbedVerb("status --dir D", "list its processes; exit 0 if all are up", &dir)
+	cmd := testbedVerb("status --dir D", "List its processes; exit 0 if all are up", &dir)
 	cmd.Args = cobra.NoArgs
 	cmd.RunE = func(*cobra.Command, []string) error {
 		list, err := testbed.Status(dir)
@@ -81,7 +81,7 @@ func testbedStatus(a *App) *cobra.Command {
 
 func testbedKill(_ *App) *cobra.Command {
 	var dir string
-	cmd := testbedVerb("kill NAME --dir D", "end a process at once (SIGKILL), as a crash would", &dir)
+	cmd := testbedVerb("kill NAME --dir D", "End a process at once (SIGKILL), as a crash would", &dir)
 	cmd.Args = cobra.ExactArgs(1)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return testbed.Kill(cmd.Context(), dir, args[0])
@@ -91,7 +91,7 @@ func testbedKill(_ *App) *cobra.Command {
 
 func testbedStart(_ *App) *cobra.Command {
 	var dir string
-	cmd := testbedVerb("start NAME --dir D", "start a process that is down, return when it is ready", &dir)
+	cmd := testbedVerb("start NAME --dir D", "Start a process that is down, return when it is ready", &dir)
 	cmd.Args = cobra.ExactArgs(1)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return testbed.Start(cmd.Context(), dir, args[0])
