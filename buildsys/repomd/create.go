@@ -1,8 +1,10 @@
 package repomd
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,6 +23,10 @@ import (
 type Entry struct {
 	Path string
 	Href string // relative to the directory that holds repodata
+
+	// SHA256 is what the whole file must be, if set: a file that was verified
+	// before and is another now fails.
+	SHA256 *[sha256.Size]byte
 }
 
 // CreateRepo makes DIR/repodata for all RPM files below dir, whatever the
@@ -199,9 +205,12 @@ func (w *writer) addAll(ctx context.Context, entries []Entry) error {
 }
 
 func read(ctx context.Context, e Entry, opts Options) fragments {
-	p, err := ReadPackage(ctx, e.Path, opts.Checksum, opts.Changelogs)
+	p, sum, err := readPackage(ctx, e.Path, opts.Checksum, opts.Changelogs)
 	if err != nil {
-		return fragments{err: err}
+		return fragments{err: fmt.Errorf("%s: %w", e.Path, err)}
+	}
+	if e.SHA256 != nil && !bytes.Equal(sum, e.SHA256[:]) {
+		return fragments{err: fmt.Errorf("%s: the file is not what it was when it was verified", e.Path)}
 	}
 	p.Href = e.Href
 	return render(p, opts.Checksum)

@@ -101,45 +101,59 @@ type Changelog struct {
 
 // ReadPackage reads an RPM file: its headers, and the rest for the checksum.
 func ReadPackage(ctx context.Context, path string, sum Checksum, changelogs int) (*Package, error) {
+	p, _, err := readPackage(ctx, path, sum, changelogs)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return p, nil
+}
+
+// readPackage also returns the SHA-256 of the whole file.
+func readPackage(ctx context.Context, path string, sum Checksum, changelogs int) (*Package, []byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer f.Close()
 	st, err := f.Stat()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if !st.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file", path)
+		return nil, nil, fmt.Errorf("%s: not a regular file", path)
 	}
 	h := sum.new()
 	if h == nil {
-		return nil, fmt.Errorf("unknown checksum %q", sum)
+		return nil, nil, fmt.Errorf("unknown checksum %q", sum)
 	}
-	// Everything read from the file passes through the hash on its way.
-	src := &contextReader{ctx: ctx, r: io.TeeReader(f, h)}
+	// Everything read from the file passes through the hashes on its way.
+	whole, hashes := h, io.Writer(h)
+	if sum != SHA256 {
+		whole = sha256.New()
+		hashes = io.MultiWriter(h, whole)
+	}
+	src := &contextReader{ctx: ctx, r: io.TeeReader(f, hashes)}
 	pkg, err := rpmhead.Read(bufio.NewReaderSize(src, 32<<10))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, nil, err
 	}
 	if err := pkg.CheckHeaderDigests(); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, nil, err
 	}
 	if _, err := io.CopyBuffer(io.Discard, struct{ io.Reader }{src}, make([]byte, 256<<10)); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, nil, err
 	}
 	if src.n != st.Size() {
-		return nil, fmt.Errorf("%s: the file changed while it was read", path)
+		return nil, nil, fmt.Errorf("the file changed while it was read")
 	}
 	p, err := fromHeaders(pkg, changelogs)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, nil, err
 	}
 	p.Checksum = hex.EncodeToString(h.Sum(nil))
 	p.Size = st.Size()
 	p.FileTime = st.ModTime().Unix()
-	return p, nil
+	return p, whole.Sum(nil), nil
 }
 
 // contextReader counts, and stops when its context does.
