@@ -42,7 +42,7 @@ type Tag struct {
 // Inheritance is one link from a tag to a parent.
 type Inheritance struct {
 	TagID, ParentID int64
-	ParentName      string
+	Name            string // of the tag at the far end of the link
 	Priority        int64
 	MaxDepth        *int64
 	Intransitive    bool

@@ -19,19 +19,7 @@ type Ctx struct {
 
 	tx    *store.Tx
 	perms map[string]bool // held by the user, read once
-}
-
-// Session is an open session, checked.
-type Session struct {
-	ID       int64
-	Master   int64 // 0: it is a master
-	AuthType buildsys.AuthType
-	HostIP   string
-	CallNum  int64 // of this request
-	// Exclusive: this session, or its master, holds the user's exclusive lock.
-	Exclusive bool
-	hasNum    bool // a call number was sent
-	retry     bool // the number is the last committed one: only a few methods may run
+	req   *request
 }
 
 // Tx is the transaction of the request.
@@ -81,24 +69,25 @@ func (c *Ctx) Has(perms ...string) (bool, error) {
 // AssertLogin refuses anonymous callers.
 func (c *Ctx) AssertLogin() error {
 	if c.User == nil {
-		return buildsys.Errorf(buildsys.FaultAuth, "you must be logged in for this operation")
+		return buildsys.Errorf(buildsys.FaultActionNotAllowed, "you must be logged in for this operation")
 	}
 	return nil
 }
 
 // Assert refuses callers who hold none of the permissions (admin implies all).
 func (c *Ctx) Assert(perms ...string) error {
-	if err := c.AssertLogin(); err != nil {
-		return err
-	}
 	ok, err := c.Has(perms...)
 	if err != nil {
 		return err
 	}
-	if !ok {
-		return buildsys.Errorf(buildsys.FaultActionNotAllowed, "%s permission required", strings.Join(perms, " or "))
+	if ok {
+		return nil
 	}
-	return nil
+	who := "user not logged in"
+	if c.User != nil {
+		who = "logged in as " + c.User.Name
+	}
+	return buildsys.Errorf(buildsys.FaultActionNotAllowed, "%s permission required (%s)", strings.Join(perms, " or "), who)
 }
 
 // AssertExclusive refuses sessions without their user's exclusive lock: builders must hold it for every change.

@@ -1,11 +1,20 @@
 package hub
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/privyseal/privyseal/buildsys/store"
 )
+
+// KojiVersion is the version of Koji's hub that this one answers like; clients choose their calls by it.
+const KojiVersion = "1.35.3"
+
+// apiVersion is what Koji's getAPIVersion has always said.
+const apiVersion = 1
 
 // Config is what the hub is told; cmd/privyseal-hub reads it from its configuration file.
 type Config struct {
@@ -17,18 +26,42 @@ type Config struct {
 	LoginCreatesUser bool
 	// CheckClientIP binds a session to the address it was opened from.
 	CheckClientIP bool
-	// SessionLife is how long a session lasts before it must be renewed.
+	// SessionLife is how long a session lasts before it must be renewed; 0: for ever.
 	SessionLife time.Duration
+	// MaxRequest bounds the size of a call, MaxUpload of one piece of an upload, in bytes; 0: 64 MiB and 1 GiB.
+	MaxRequest int
+	MaxUpload  int64
 }
 
 // Hub is the whole hub of one site.
 type Hub struct {
-	cfg   Config
-	store *store.Store
-	log   *slog.Logger
-	table map[string]*Method
+	cfg     Config
+	store   *store.Store
+	log     *slog.Logger
+	table   table
+	touched touched
 	rpmState
 	taskState
+}
+
+// New makes a hub over an open store.
+func New(cfg Config, st *store.Store, log *slog.Logger) (*Hub, error) {
+	if cfg.TopDir == "" {
+		return nil, errors.New("hub: no topdir")
+	}
+	if cfg.MaxRequest == 0 {
+		cfg.MaxRequest = 64 << 20
+	}
+	if cfg.MaxUpload == 0 {
+		cfg.MaxUpload = 1 << 30
+	}
+	h := &Hub{cfg: cfg, store: st, log: log}
+	t, err := newTable(coreMethods(), tagMethods(), userMethods(), sessionMethods(), taggedMethods(), rpmMethods(), taskMethods())
+	if err != nil {
+		return nil, fmt.Errorf("hub: %w", err)
+	}
+	h.table = t
+	return h, nil
 }
 
 // Config is what the hub was told.
@@ -37,21 +70,17 @@ func (h *Hub) Config() Config { return h.cfg }
 // Store is the hub's database.
 func (h *Hub) Store() *store.Store { return h.store }
 
-// BeginWrite gives a ModeDeferred method the writing transaction in place of its reading one. What was read before may
-// have changed meanwhile: check again what the change relies on.
-func (c *Ctx) BeginWrite() error {
-	if c.tx.Writable() {
+// Run does the hub's work between requests until ctx ends: assigning tasks, noting when sessions were used.
+func (h *Hub) Run(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		h.writeTouched(ctx)
+	}()
+	err := h.RunScheduler(ctx)
+	<-done
+	if ctx.Err() != nil {
 		return nil
 	}
-	c.tx.Rollback()
-	tx, err := c.Hub.beginWrite(c)
-	if err != nil {
-		return err
-	}
-	c.tx = tx
-	return nil
-}
-
-func (h *Hub) beginWrite(c *Ctx) (*store.Tx, error) {
-	return h.store.BeginWrite(c.Context, c.UserID())
+	return err
 }

@@ -17,6 +17,7 @@ type Tx struct {
 	c        *conn // nil when ended
 	writable bool
 	actor    int64
+	dirty    bool  // something worth committing was changed
 	event    int64 // of the call under way; 0: not taken yet
 	after    []func()
 }
@@ -29,6 +30,9 @@ var errReadOnly = errors.New("change in a read-only transaction")
 
 // Writable tells whether the transaction may change anything.
 func (tx *Tx) Writable() bool { return tx.writable }
+
+// Dirty tells whether the transaction changed anything: if not, there is nothing to commit.
+func (tx *Tx) Dirty() bool { return tx.dirty }
 
 // Actor is the user in whose name the transaction changes things.
 func (tx *Tx) Actor() int64 { return tx.actor }
@@ -72,13 +76,13 @@ func (tx *Tx) Rollback() {
 // Savepoint begins a part of the transaction that can be undone alone. end(true) keeps it, end(false) undoes it, its
 // event and its AfterCommit functions included. Savepoints nest.
 func (tx *Tx) Savepoint() (end func(keep bool) error, err error) {
-	if _, err := tx.exec("SAVEPOINT part"); err != nil {
+	if _, err := tx.run(tx.ctx, "SAVEPOINT part"); err != nil {
 		return nil, err
 	}
-	event, after := tx.event, len(tx.after)
+	event, after, dirty := tx.event, len(tx.after), tx.dirty
 	return func(keep bool) error {
 		if !keep {
-			tx.event, tx.after = event, tx.after[:after]
+			tx.event, tx.after, tx.dirty = event, tx.after[:after], dirty
 			if _, err := tx.run(context.WithoutCancel(tx.ctx), "ROLLBACK TO part"); err != nil {
 				return err
 			}
@@ -97,9 +101,10 @@ func (tx *Tx) run(ctx context.Context, query string, args ...any) (sql.Result, e
 
 // exec runs a statement that returns no rows.
 func (tx *Tx) exec(query string, args ...any) (sql.Result, error) {
-	if !tx.writable && !strings.HasPrefix(query, "SAVEPOINT") {
+	if !tx.writable {
 		return nil, errReadOnly
 	}
+	tx.dirty = true
 	res, err := tx.run(tx.ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", abridged(query), err)
@@ -121,6 +126,7 @@ func (tx *Tx) insert(query string, args ...any) (id int64, err error) {
 	if !tx.writable {
 		return 0, errReadOnly
 	}
+	tx.dirty = true
 	err = tx.row(query, args, &id)
 	return id, err
 }
@@ -180,6 +186,18 @@ func list[T any](tx *Tx, query string, args []any, scan func(scan func(...any) e
 		return nil
 	})
 	return out, err
+}
+
+// first is the only row of a query by id, or ErrNotFound.
+func first[T any](rows []T, err error) (T, error) {
+	var none T
+	if err != nil {
+		return none, err
+	}
+	if len(rows) == 0 {
+		return none, ErrNotFound
+	}
+	return rows[0], nil
 }
 
 // abridged is a statement short enough for an error message.

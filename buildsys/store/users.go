@@ -1,6 +1,10 @@
 package store
 
 import (
+	"context"
+	"errors"
+	"slices"
+
 	"github.com/privyseal/privyseal/buildsys"
 )
 
@@ -37,12 +41,9 @@ func (tx *Tx) UpdateUser(u buildsys.User) error {
 	return err
 }
 
-// Users lists users of the given types (none: all), whose name starts with prefix, in the order of ids.
-func (tx *Tx) Users(prefix string, types ...buildsys.UserType) ([]buildsys.User, error) {
+// Users lists users of the given types (none: all) in the order of ids.
+func (tx *Tx) Users(types ...buildsys.UserType) ([]buildsys.User, error) {
 	var w where
-	if prefix != "" {
-		w.add("substr(name, 1, length(?)) = ?", prefix)
-	}
 	if len(types) > 0 {
 		vals := make([]any, len(types))
 		for i, t := range types {
@@ -132,9 +133,38 @@ func (tx *Tx) PermissionsOf(user int64) ([]string, error) {
 	return out, nil
 }
 
-// Grant gives a permission to a user.
+// Grant gives a permission to a user. The first administrator is nobody's grant: without an actor it is on record as the
+// user's own.
 func (tx *Tx) Grant(user, perm int64) error {
+	if tx.actor == 0 {
+		tx.actor = user
+		defer func() { tx.actor = 0 }()
+	}
 	return tx.create("user_perms", "user_id, perm_id", user, perm)
+}
+
+// EnsureAdmin makes name an administrator, and a user if there is none of the name; it tells whether anything was missing.
+func (s *Store) EnsureAdmin(ctx context.Context, name string) (changed bool, err error) {
+	err = s.Write(ctx, 0, func(tx *Tx) error {
+		u, err := tx.UserByName(name)
+		if errors.Is(err, ErrNotFound) {
+			u.ID, err = tx.CreateUser(name, buildsys.StatusNormal, buildsys.UserNormal)
+		}
+		if err != nil {
+			return err
+		}
+		held, err := tx.HoldingsOf(u.ID)
+		if err != nil || slices.Contains(held, Holding{Perm: "admin"}) {
+			return err
+		}
+		changed = true
+		var perm int64
+		if err := tx.row(`SELECT id FROM permissions WHERE name = 'admin'`, nil, &perm); err != nil {
+			return err
+		}
+		return tx.Grant(u.ID, perm)
+	})
+	return changed, err
 }
 
 // Revoke takes a permission from a user and tells whether it had it.

@@ -13,13 +13,16 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // Options say how a Client behaves; the zero value is usable.
 type Options struct {
-	// TLS holds the CAs to trust and the client certificate to log in with.
-	TLS *tls.Config
+	// TLS holds the CAs to trust and the client certificate to log in with. Without it they are read from CAFile (PEM; "":
+	// the system's) and CertFile (PEM, certificate and key in one file; "": none), koji.conf's serverca and cert.
+	TLS              *tls.Config
+	CAFile, CertFile string
 	// Retries is how often a call is sent again after the network failed, RetryInterval how long it waits first.
 	// Negative: never again. 0: 30 times, as Koji's client does.
 	Retries       int
@@ -41,9 +44,9 @@ type Client struct {
 	opts Options
 	http *http.Client
 
-	mu      sync.Mutex // held through a session's call
+	version *atomic.Value // string
+	mu      sync.Mutex    // held through a session's call
 	session *session
-	version string
 }
 
 // session is what login gave.
@@ -74,15 +77,20 @@ func New(baseURL string, opts Options) (*Client, error) {
 	if opts.ResponseLimit == 0 {
 		opts.ResponseLimit = 1 << 30
 	}
+	tlsConfig, err := opts.config()
+	if err != nil {
+		return nil, err
+	}
 	dial := opts.DialContext
 	if dial == nil {
 		dial = dialer
 	}
 	return &Client{
-		url:  strings.TrimRight(baseURL, "/"),
-		opts: opts,
+		version: &atomic.Value{},
+		url:     strings.TrimRight(baseURL, "/"),
+		opts:    opts,
 		http: &http.Client{Transport: &http.Transport{
-			TLSClientConfig:       opts.TLS,
+			TLSClientConfig:       tlsConfig,
 			TLSHandshakeTimeout:   30 * time.Second,
 			DialContext:           dial,
 			MaxIdleConnsPerHost:   8,
@@ -96,9 +104,8 @@ func New(baseURL string, opts Options) (*Client, error) {
 
 // HubVersion is what the hub called itself in its last answer, such as 1.35.3.
 func (c *Client) HubVersion() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.version
+	v, _ := c.version.Load().(string)
+	return v
 }
 
 // LoggedIn tells whether there is a session.
@@ -223,8 +230,8 @@ func (c *Client) once(ctx context.Context, s *session, target, contentType strin
 		again := resp.StatusCode >= 500 || resp.StatusCode == http.StatusRequestTimeout
 		return nil, again, fmt.Errorf("the hub answered %s: %s", resp.Status, firstLine(doc))
 	}
-	if hv := resp.Header.Get("Koji-Version"); hv != "" && s != nil { // c.mu is held through a session's call
-		c.version = hv
+	if hv := resp.Header.Get("Koji-Version"); hv != "" {
+		c.version.Store(hv)
 	}
 	v, err = DecodeResponse(doc, Limits{Size: c.opts.ResponseLimit})
 	var f *Fault

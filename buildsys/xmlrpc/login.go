@@ -68,7 +68,7 @@ func (c *Client) Subsession(ctx context.Context) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{url: c.url, opts: c.opts, http: c.http, session: s}, nil
+	return &Client{url: c.url, opts: c.opts, http: c.http, version: c.version, session: s}, nil
 }
 
 // SessionID is the session's id, 0 without one.

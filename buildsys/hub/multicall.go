@@ -1,0 +1,93 @@
+package hub
+
+import (
+	"strings"
+
+	"github.com/privyseal/privyseal/buildsys"
+	"github.com/privyseal/privyseal/buildsys/xmlrpc"
+)
+
+func isMultiCall(method string) bool { return method == "multiCall" || method == "system.multicall" }
+
+func splitPerms(s string) []string { return strings.Split(s, "|") }
+
+// notInMultiCall are methods that change the session itself: they come alone.
+var notInMultiCall = map[string]bool{
+	"sslLogin": true, "login": true, "logout": true, "multiCall": true, "system.multicall": true,
+}
+
+// multiCall runs a list of calls in one transaction: a failed one undoes only itself, each takes an event of its own.
+func (c *Ctx) multiCall(params []any) (any, error) {
+	pos, kw := xmlrpc.SplitKwargs(params)
+	m := Method{Name: "multiCall", Args: "calls"}
+	if err := m.parse(); err != nil {
+		return nil, err
+	}
+	a, err := m.bind(pos, kw)
+	if err != nil {
+		return nil, err
+	}
+	calls, ok := a.Any("calls").([]any)
+	if !ok {
+		return nil, buildsys.Errorf(buildsys.FaultParameter, "multiCall: argument calls: expected a list, got %s", describe(a.Any("calls")))
+	}
+	results := make([]any, 0, len(calls))
+	for _, item := range calls {
+		v, err := c.item(item)
+		c.tx.NextCall()
+		if cerr := c.Context.Err(); cerr != nil {
+			return nil, cerr
+		}
+		if err == nil {
+			results = append(results, []any{v})
+			continue
+		}
+		f := c.fault(err)
+		results = append(results, xmlrpc.Struct{
+			{Name: "faultCode", Value: f.Code},
+			{Name: "faultString", Value: f.String},
+			{Name: "traceback", Value: []string{buildsys.FaultCode(f.Code).String() + ": " + f.String + "\n"}},
+		})
+	}
+	return results, nil
+}
+
+// item runs one call of a multicall and encodes its result, so that a list that fails while it is read is this call's
+// fault and not the whole answer's.
+func (c *Ctx) item(item any) (any, error) {
+	s, ok := item.(map[string]any)
+	name, ok1 := s["methodName"].(string)
+	params, ok2 := s["params"].([]any)
+	if !ok || !ok1 || !ok2 {
+		return nil, buildsys.Errorf(buildsys.FaultParameter, "multiCall: a call is a struct of methodName and params")
+	}
+	if notInMultiCall[name] {
+		return nil, buildsys.Errorf(buildsys.FaultGeneric, "%s may not be part of a multicall", name)
+	}
+	end := func(bool) error { return nil }
+	writable := c.tx.Writable()
+	if writable {
+		var err error
+		if end, err = c.tx.Savepoint(); err != nil {
+			return nil, err
+		}
+	}
+	v, err := c.call(name, params)
+	if err == nil {
+		var raw xmlrpc.Raw
+		raw, err = xmlrpc.AppendValue(nil, v)
+		v = raw
+	}
+	if err != nil && !writable && c.tx.Writable() {
+		// The call itself had begun the writing transaction, so all that is in it is the call's.
+		c.tx.Rollback()
+		if berr := c.begin(false); berr != nil {
+			return nil, berr
+		}
+		return nil, err
+	}
+	if eerr := end(err == nil); eerr != nil {
+		return nil, eerr
+	}
+	return v, err
+}

@@ -1,0 +1,315 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/privyseal/privyseal/buildsys"
+	"github.com/privyseal/privyseal/buildsys/store"
+	"github.com/privyseal/privyseal/buildsys/xmlrpc"
+)
+
+func taggedMethods() []Method {
+	return []Method{
+		{Name: "listTagged", Args: "tag, event=None, inherit=False, prefix=None, latest=False, package=None, owner=None, type=None, " +
+			"strict=True, extra=False, draft=None",
+			Doc: "Builds in a tag, the most recently tagged first; latest: one (or N) per package; inherit: its parents' too.", Fn: listTagged},
+		{Name: "listTaggedRPMS", Args: "tag, event=None, inherit=False, latest=False, package=None, arch=None, rpmsigs=False, owner=None, " +
+			"type=None, strict=True, extra=True, draft=None",
+			Doc: "[package files, builds] in a tag; rpmsigs: a row for each signature.", Fn: listTaggedRPMS},
+		{Name: "getLatestBuilds", Args: "tag, event=None, package=None, type=None, draft=None",
+			Doc: "The latest build of each package in a tag and its parents.", Fn: getLatestBuilds},
+		{Name: "getLatestRPMS", Args: "tag, package=None, arch=None, event=None, rpmsigs=False, type=None, draft=None",
+			Doc: "[package files, builds] of the latest build of each package in a tag and its parents.", Fn: getLatestRPMS},
+	}
+}
+
+// tagQuery says which builds of a tag are wanted.
+type tagQuery struct {
+	store.TaggedFilter
+	tag     int64
+	inherit bool
+	latest  int // per package; 0: all
+}
+
+// taggedBuilds are the builds in a tag, in the order of inheritance and, in each tag, the most recently tagged first. A
+// build counts only if its package is in the tag's resolved list and not blocked. latest keeps the first ones of each
+// package across the whole order: the latest build is the one most recently tagged in the nearest tag, whatever its version.
+func (c *Ctx) taggedBuilds(q tagQuery) ([]store.TaggedBuild, error) {
+	if q.Type != "" {
+		if ok, err := c.tx.BuildTypeExists(q.Type); err != nil || !ok {
+			if err == nil {
+				err = buildsys.Errorf(buildsys.FaultGeneric, "unsupported build type: %s", q.Type)
+			}
+			return nil, err
+		}
+	}
+	f := store.PackageFilter{Tag: q.tag, Event: q.Event, WithoutOwners: true}
+	if q.Package != "" {
+		id, err := c.tx.PackageID(q.Package)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		f.Package = id
+	}
+	packages, err := c.readPackages(f, true, false)
+	if err != nil {
+		return nil, err
+	}
+	order, err := c.tagOrder(q)
+	if err != nil {
+		return nil, err
+	}
+	var out []store.TaggedBuild
+	taken := map[int64]int{}
+	done := map[int64]bool{}
+	for _, tag := range order {
+		if done[tag] {
+			continue // a tag that several paths lead to is listed once
+		}
+		done[tag] = true
+		builds, err := c.tx.TaggedBuilds(tag, q.TaggedFilter)
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range builds {
+			p, listed := packages.entry(b.PackageID)
+			if !listed || p.Blocked {
+				continue
+			}
+			if q.latest > 0 {
+				if taken[b.PackageID] >= q.latest {
+					continue
+				}
+				taken[b.PackageID]++
+			}
+			out = append(out, b)
+		}
+	}
+	return out, nil
+}
+
+// tagOrder is the tag and, if wanted, what it inherits from.
+func (c *Ctx) tagOrder(q tagQuery) ([]int64, error) {
+	order := []int64{q.tag}
+	if !q.inherit {
+		return order, nil
+	}
+	links, err := c.inheritance(q.tag, q.Event, false)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range links {
+		order = append(order, l.ParentID)
+	}
+	return order, nil
+}
+
+// taggedBuildMap is a build as listTagged shows it.
+func taggedBuildMap(b *store.TaggedBuild, extra bool) map[string]any {
+	m := map[string]any{
+		"tag_id": b.TagID, "tag_name": b.TagName, "create_event": b.CreateEvent,
+		"id": b.ID, "build_id": b.ID, "version": b.Version, "release": b.Release, "epoch": optional(b.Epoch), "state": int64(b.State),
+		"completion_time": optPyTime(b.Completion), "promotion_time": optPyTime(b.Promotion), "start_time": optPyTime(b.Start),
+		"task_id": optional(b.TaskID), "draft": b.Draft, "owner_id": b.OwnerID, "owner_name": b.OwnerName,
+		"promoter_id": optional(b.PromoterID), "promoter_name": optional(b.PromoterName),
+		"creation_event_id": b.CreationEvent, "creation_time": pyTime(b.Creation), "volume_id": b.VolumeID, "volume_name": b.VolumeName,
+		"package_id": b.PackageID, "package_name": b.PackageName, "name": b.PackageName, "nvr": b.NVR(),
+	}
+	if extra {
+		m["extra"] = decodeExtra(b.Extra)
+	}
+	return m
+}
+
+func taggedBuildRows(builds []store.TaggedBuild, extra bool) []any {
+	out := make([]any, len(builds))
+	for i := range builds {
+		out[i] = taggedBuildMap(&builds[i], extra)
+	}
+	return out
+}
+
+// readLatest reads latest: True for one, N for N, False or None for all.
+func readLatest(a Args) int {
+	switch v := a.Any("latest").(type) {
+	case int64:
+		return int(min(max(v, 0), math.MaxInt32))
+	case float64:
+		return int(min(max(v, 0), math.MaxInt32))
+	default:
+		if truth(v) {
+			return 1
+		}
+	}
+	return 0
+}
+
+// readTagQuery reads the arguments that the methods share; tag 0: there is none of the name, and that is no fault.
+func (c *Ctx) readTagQuery(a Args) (tagQuery, error) {
+	q := tagQuery{TaggedFilter: store.TaggedFilter{Event: a.Event("event")}, inherit: a.Bool("inherit"), latest: readLatest(a)}
+	t, err := c.findTag(a.Any("tag"), q.Event, a.Bool("strict"))
+	if err != nil || t == nil {
+		return q, err
+	}
+	q.tag = t.ID
+	q.readFilters(a)
+	return q, nil
+}
+
+func (q *tagQuery) readFilters(a Args) {
+	for name, dst := range map[string]*string{"package": &q.Package, "owner": &q.Owner, "type": &q.Type} {
+		if _, has := a.vals[name]; has {
+			if s := a.OptStr(name); s != nil {
+				*dst = *s
+			}
+		}
+	}
+	if !a.Nil("draft") {
+		d := a.Bool("draft")
+		q.Draft = &d
+	}
+}
+
+func listTagged(c *Ctx, a Args) (any, error) {
+	q, err := c.readTagQuery(a)
+	if err != nil || q.tag == 0 {
+		return []any{}, err
+	}
+	builds, err := c.taggedBuilds(q)
+	if err != nil {
+		return nil, err
+	}
+	if prefix := a.OptStr("prefix"); prefix != nil {
+		kept := builds[:0]
+		for _, b := range builds {
+			if hasPrefixFold(b.PackageName, prefix) {
+				kept = append(kept, b)
+			}
+		}
+		builds = kept
+	}
+	return taggedBuildRows(builds, a.Bool("extra")), nil
+}
+
+func getLatestBuilds(c *Ctx, a Args) (any, error) {
+	tag, err := c.tagID(a.Any("tag"))
+	if err != nil {
+		return nil, err
+	}
+	q := tagQuery{TaggedFilter: store.TaggedFilter{Event: a.Event("event")}, tag: tag, inherit: true, latest: 1}
+	q.readFilters(a)
+	builds, err := c.taggedBuilds(q)
+	if err != nil {
+		return nil, err
+	}
+	return taggedBuildRows(builds, false), nil
+}
+
+func getLatestRPMS(c *Ctx, a Args) (any, error) {
+	tag, err := c.tagID(a.Any("tag"))
+	if err != nil {
+		return nil, err
+	}
+	q := tagQuery{TaggedFilter: store.TaggedFilter{Event: a.Event("event")}, tag: tag, inherit: true, latest: 1}
+	q.readFilters(a)
+	return c.taggedRPMs(q, a, false)
+}
+
+func listTaggedRPMS(c *Ctx, a Args) (any, error) {
+	q, err := c.readTagQuery(a)
+	if err != nil || q.tag == 0 {
+		return []any{}, err
+	}
+	return c.taggedRPMs(q, a, a.Bool("extra"))
+}
+
+// rpmRow are the members of a package file in listTaggedRPMS, in the order of Koji's.
+var rpmRow = []string{"name", "version", "release", "arch", "id", "epoch", "draft", "payloadhash", "size", "buildtime", "buildroot_id",
+	"build_id", "metadata_only"}
+
+// taggedRPMs answers [package files, builds]. The files are streamed: seventy thousand of them are nothing unusual.
+func (c *Ctx) taggedRPMs(q tagQuery, a Args, extra bool) (any, error) {
+	f := store.TaggedRPMFilter{Event: q.Event, Package: q.Package, Sigs: a.Bool("rpmsigs"), Draft: q.Draft}
+	switch v := a.Any("arch").(type) {
+	case string:
+		if v != "" {
+			f.Arches = []string{v}
+		}
+	case []any:
+		if len(v) > 0 {
+			f.Arches = a.Strs("arch")
+		}
+	case nil:
+	default:
+		return nil, buildsys.Errorf(buildsys.FaultGeneric, "Invalid type for arch option: %s", describe(v))
+	}
+	builds, err := c.taggedBuilds(q)
+	if err != nil {
+		return nil, err
+	}
+	from := map[int64]int64{} // which tag a build's files are taken from
+	for _, b := range builds {
+		if _, has := from[b.ID]; !has {
+			from[b.ID] = b.TagID
+		}
+	}
+	order, err := c.tagOrder(q)
+	if err != nil {
+		return nil, err
+	}
+	names := append([]string{}, rpmRow...)
+	if f.Sigs {
+		names = append(names, "sigkey")
+	}
+	if extra {
+		names = append(names, "extra")
+	}
+	tx := c.tx
+	rows := func(yield func(any, error) bool) {
+		done := map[int64]bool{}
+		for _, tag := range order {
+			if done[tag] {
+				continue
+			}
+			done[tag] = true
+			err := tx.TaggedRPMs(tag, f, func(r *store.TaggedRPM) error {
+				if r.BuildID == nil || from[*r.BuildID] != tag {
+					return nil
+				}
+				if !yield(xmlrpc.Row{Names: names, Values: rpmValues(r, f.Sigs, extra)}, nil) {
+					return errStop
+				}
+				return nil
+			})
+			if errors.Is(err, errStop) {
+				return
+			}
+			if err != nil {
+				yield(nil, fmt.Errorf("list of package files: %w", err))
+				return
+			}
+		}
+	}
+	return []any{xmlrpc.Seq(rows), taggedBuildRows(builds, false)}, nil
+}
+
+// errStop ends a query whose rows nobody wants any more.
+var errStop = errors.New("stop")
+
+func rpmValues(r *store.TaggedRPM, sigs, extra bool) []any {
+	v := make([]any, 0, len(rpmRow)+2)
+	v = append(v, r.Name, r.Version, r.Release, r.Arch, r.ID, r.Epoch, r.Draft, r.PayloadHash, r.Size, r.BuildTime, r.BuildrootID,
+		r.BuildID, r.MetadataOnly)
+	if sigs {
+		v = append(v, r.Sigkey)
+	}
+	if extra {
+		v = append(v, decodeExtra(r.Extra))
+	}
+	return v
+}

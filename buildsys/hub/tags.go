@@ -1,0 +1,485 @@
+package hub
+
+import (
+	"encoding/json"
+	"errors"
+	"path"
+	"strings"
+
+	"github.com/privyseal/privyseal/buildsys"
+	"github.com/privyseal/privyseal/buildsys/store"
+)
+
+func tagMethods() []Method {
+	return []Method{
+		{Name: "getTag", Args: "tagInfo, strict=False, event=None, blocked=False",
+			Doc: "A tag by id or name, as it is now or was at an event (\"auto\": also a deleted tag, as it was last).", Fn: getTag},
+		{Name: "getTagID", Args: "info, strict=False, create=False", Doc: "The id behind a tag's name.", Fn: getTagID},
+		{Name: "listTags", Args: "build=None, package=None, perms=True, queryOpts=None, pattern=None",
+			Doc: "Tags: all, those a build is in, those with a package in their list, those whose name matches a glob.", Fn: listTags},
+		{Name: "createTag", Mode: ModeWrite, Perm: "tag",
+			Args: "name, parent=None, arches=None, perm=None, locked=False, maven_support=False, maven_include_all=False, extra=None",
+			Doc:  "Make a tag; returns its id.", Fn: createTag},
+		{Name: "editTag2", Mode: ModeWrite, Perm: "tag", Args: "tagInfo, **kwargs",
+			Doc: "Change a tag: name, arches, locked, perm (or perm_id), extra, remove_extra, block_extra.", Fn: editTag2},
+		{Name: "editTag", Mode: ModeWrite, Perm: "tag", Args: "tagInfo, name, arches, locked, permissionID, extra=None",
+			Doc: "Change a tag, the old way: use editTag2.", Fn: editTag},
+		{Name: "deleteTag", Mode: ModeWrite, Perm: "tag", Args: "tagInfo", Doc: "Delete a tag. Its history stays.", Fn: deleteTag},
+		{Name: "getBuildConfig", Args: "tag, event=None",
+			Doc: "A tag with the arches and extra settings it inherits, and where those come from.", Fn: getBuildConfig},
+		{Name: "getInheritanceData", Args: "tag, event=None", Doc: "A tag's links to its parents, by priority.", Fn: getInheritanceData},
+		{Name: "setInheritanceData", Mode: ModeWrite, Perm: "tag", Args: "tag, data, clear=False",
+			Doc: "Add, change or (with a member \"delete link\") remove links to parents. With clear, no others stay.", Fn: setInheritanceData},
+		{Name: "getFullInheritance", Args: "tag, event=None, reverse=False, **kwargs",
+			Doc: "All a tag inherits from, in order; reverse: all that inherits from it.", Fn: getFullInheritance},
+		{Name: "listPackages", Args: "tagID=None, userID=None, pkgID=None, prefix=None, inherited=False, with_dups=False, event=None, " +
+			"queryOpts=None, with_owners=True, with_blocked=True",
+			Doc: "Package lists of tags; without tag, user and package, all packages there are.", Fn: listPackages},
+		{Name: "listPackagesSimple", Args: "prefix=None, queryOpts=None", Doc: "All packages there are.", Fn: listPackagesSimple},
+		{Name: "getPackageConfig", Args: "tag, pkg, event=None", Doc: "The entry for a package in a tag's list, inherited or not.", Fn: getPackageConfig},
+		{Name: "checkTagPackage", Args: "tag, pkg", Doc: "Whether a package is in a tag's list and not blocked.", Fn: checkTagPackage},
+		{Name: "packageListAdd", Mode: ModeWrite, Perm: PermLogin,
+			Args: "taginfo, pkginfo, owner=None, block=None, extra_arches=None, force=False, update=False",
+			Doc:  "Put a package into a tag's list, or change its entry.", Fn: packageListAdd},
+		{Name: "packageListRemove", Mode: ModeWrite, Perm: PermLogin, Args: "taginfo, pkginfo, force=False",
+			Doc: "Remove a package's entry from a tag's own list, so that it is inherited again.", Fn: packageListRemove},
+		{Name: "packageListBlock", Mode: ModeWrite, Perm: PermLogin, Args: "taginfo, pkginfo, force=False",
+			Doc: "Block a package in a tag.", Fn: packageListBlock},
+		{Name: "packageListUnblock", Mode: ModeWrite, Perm: PermLogin, Args: "taginfo, pkginfo, force=False",
+			Doc: "Unblock a package in a tag.", Fn: packageListUnblock},
+		{Name: "packageListSetOwner", Mode: ModeWrite, Perm: PermLogin, Args: "taginfo, pkginfo, owner, force=False",
+			Doc: "Change who owns a package in a tag.", Fn: packageListSetOwner},
+		{Name: "packageListSetArches", Mode: ModeWrite, Perm: PermLogin, Args: "taginfo, pkginfo, arches, force=False",
+			Doc: "Change a package's extra arches in a tag.", Fn: packageListSetArches},
+	}
+}
+
+// tagIDOf finds the id behind an id, a name or a struct of one of them, deleted tags' too; 0 if there is none.
+func (c *Ctx) tagIDOf(info any) (int64, error) {
+	var err error
+	var id int64
+	switch v := info.(type) {
+	case int64:
+		id = v
+		_, err = c.tx.TagName(v)
+	case string:
+		id, err = c.tx.TagID(v)
+	case map[string]any:
+		if v["id"] != nil {
+			return c.tagIDOf(v["id"])
+		}
+		if v["name"] != nil {
+			return c.tagIDOf(v["name"])
+		}
+		return 0, buildsys.Errorf(buildsys.FaultParameter, "Invalid name or id value: %s", describe(info))
+	default:
+		return 0, buildsys.Errorf(buildsys.FaultParameter, "Invalid name or id value: %s", describe(info))
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return 0, nil
+	}
+	return id, err
+}
+
+// tagID is tagIDOf for a tag that must have existed at some time.
+func (c *Ctx) tagID(info any) (int64, error) {
+	id, err := c.tagIDOf(info)
+	if err == nil && id == 0 {
+		err = buildsys.Errorf(buildsys.FaultGeneric, "No such entry in table tag: %s", plain(info))
+	}
+	return id, err
+}
+
+// findTag looks a tag up by id or name as it was at event (0: now), without its extra settings. Without strict, one that
+// does not exist is nil.
+func (c *Ctx) findTag(info any, event int64, strict bool) (*buildsys.Tag, error) {
+	id, err := c.tagIDOf(info)
+	if err != nil {
+		return nil, err
+	}
+	if id != 0 {
+		t, err := c.tx.Tag(id, event)
+		if err == nil {
+			return &t, nil
+		}
+		if !errors.Is(err, store.ErrNotFound) {
+			return nil, err
+		}
+	}
+	if strict {
+		return nil, buildsys.Errorf(buildsys.FaultGeneric, "No such tagInfo: %s", pyRepr(info))
+	}
+	return nil, nil
+}
+
+// tagMap is a tag as getTag shows it.
+func tagMap(t *buildsys.Tag) map[string]any {
+	return map[string]any{
+		"id": t.ID, "name": t.Name, "perm_id": optional(t.PermID), "perm": optional(t.Perm), "arches": optional(t.Arches),
+		"locked": t.Locked, "maven_support": t.MavenSupport, "maven_include_all": t.MavenIncludeAll,
+	}
+}
+
+func getTag(c *Ctx, a Args) (any, error) {
+	event := int64(0)
+	deleted := int64(0)
+	if s, ok := a.Any("event").(string); ok {
+		if s != "auto" {
+			return nil, buildsys.Errorf(buildsys.FaultGeneric, "Invalid event: %q", s)
+		}
+		id, err := c.tagIDOf(a.Any("tagInfo"))
+		if err != nil {
+			return nil, err
+		}
+		if id != 0 {
+			if deleted, err = c.tx.DeletedAt(id); err != nil && !errors.Is(err, store.ErrNotFound) {
+				return nil, err
+			}
+		}
+		if deleted != 0 {
+			event = deleted - 1
+		}
+	} else {
+		event = a.Event("event")
+	}
+	t, err := c.findTag(a.Any("tagInfo"), event, a.Bool("strict"))
+	if err != nil || t == nil {
+		return nil, err
+	}
+	m := tagMap(t)
+	extra, err := c.tx.TagExtra(t.ID, event)
+	if err != nil {
+		return nil, err
+	}
+	m["extra"] = extraMap(extra, a.Bool("blocked"))
+	if event != 0 {
+		m["query_event"] = event
+	}
+	if deleted != 0 {
+		m["revoke_event"] = deleted
+	}
+	return m, nil
+}
+
+// extraMap decodes extra settings. withBlocked shows each as [blocked, value], else blocked ones are left out.
+func extraMap(extra map[string]*string, withBlocked bool) map[string]any {
+	out := map[string]any{}
+	for k, v := range extra {
+		switch {
+		case withBlocked:
+			out[k] = []any{v == nil, decodeExtra(v)}
+		case v != nil:
+			out[k] = decodeExtra(v)
+		}
+	}
+	return out
+}
+
+func getTagID(c *Ctx, a Args) (any, error) {
+	if a.Bool("create") {
+		return nil, buildsys.Errorf(buildsys.FaultGeneric, "getTagID makes no tags: use createTag")
+	}
+	id, err := c.tagIDOf(a.Any("info"))
+	if err != nil {
+		return nil, err
+	}
+	if id == 0 {
+		if a.Bool("strict") {
+			return c.tagID(a.Any("info"))
+		}
+		return nil, nil
+	}
+	return id, nil
+}
+
+func listTags(c *Ctx, a Args) (any, error) {
+	if !a.Nil("build") && !a.Nil("package") {
+		return nil, buildsys.Errorf(buildsys.FaultGeneric, "only one of build and package may be specified")
+	}
+	rows := []map[string]any{}
+	add := func(t *buildsys.Tag) map[string]any {
+		m := tagMap(t)
+		if !a.Bool("perms") {
+			delete(m, "perm")
+			delete(m, "perm_id")
+		}
+		rows = append(rows, m)
+		return m
+	}
+	var tags []buildsys.Tag
+	var entries map[int64]buildsys.TagPackage
+	var err error
+	switch {
+	case !a.Nil("build"):
+		b, berr := c.findBuild(a.Any("build"), true)
+		if berr != nil {
+			return nil, berr
+		}
+		tags, err = c.tx.TagsOfBuild(b.ID)
+	case !a.Nil("package"):
+		id, _, perr := c.findPackage(a.Any("package"), false)
+		if perr == nil && id == 0 {
+			perr = buildsys.Errorf(buildsys.FaultGeneric, "No such package: %s", plain(a.Any("package")))
+		}
+		if perr != nil {
+			return nil, perr
+		}
+		list, lerr := c.tx.TagPackages(store.PackageFilter{Package: id})
+		if lerr != nil {
+			return nil, lerr
+		}
+		entries = map[int64]buildsys.TagPackage{}
+		for _, p := range list {
+			entries[p.TagID] = p
+		}
+		tags, err = c.tx.Tags()
+	default:
+		tags, err = c.tx.Tags()
+	}
+	if err != nil {
+		return nil, err
+	}
+	pattern := a.OptStr("pattern")
+	for i := range tags {
+		t := &tags[i]
+		if pattern != nil && !globMatch(*pattern, t.Name) {
+			continue
+		}
+		p, listed := entries[t.ID]
+		if entries != nil && !listed {
+			continue
+		}
+		m := add(t)
+		if listed {
+			m["owner_id"], m["owner_name"], m["blocked"], m["extra_arches"] = p.OwnerID, p.OwnerName, p.Blocked, optional(p.ExtraArches)
+		}
+	}
+	return applyOpts(rows, a.Map("queryOpts"))
+}
+
+// globMatch matches a name against a pattern with * and ?, ignoring case as Koji's search does.
+func globMatch(pattern, name string) bool {
+	escaped := strings.NewReplacer("[", `\[`, `\`, `\\`).Replace(strings.ToLower(pattern))
+	ok, err := path.Match(escaped, strings.ToLower(name))
+	return err == nil && ok
+}
+
+// parseArches checks a list of architectures, separated by white space.
+func parseArches(v *string) (*string, error) {
+	if v == nil {
+		return nil, nil
+	}
+	words := strings.Fields(*v)
+	for _, w := range words {
+		if strings.ContainsFunc(w, func(r rune) bool {
+			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-')
+		}) {
+			return nil, buildsys.Errorf(buildsys.FaultGeneric, "Architecture can be only [a-zA-Z0-9_-]+: %q", w)
+		}
+	}
+	if len(words) == 0 {
+		return nil, nil
+	}
+	s := strings.Join(words, " ")
+	return &s, nil
+}
+
+func createTag(c *Ctx, a Args) (any, error) {
+	name := a.Str("name")
+	if err := checkName("tag", name); err != nil {
+		return nil, err
+	}
+	t := buildsys.Tag{Name: name, Locked: a.Bool("locked")}
+	var err error
+	if t.Arches, err = parseArches(a.OptStr("arches")); err != nil {
+		return nil, err
+	}
+	if a.Bool("maven_support") || a.Bool("maven_include_all") {
+		return nil, buildsys.Errorf(buildsys.FaultGeneric, "Maven support not enabled")
+	}
+	if old, err := c.findTag(name, 0, false); err != nil || old != nil {
+		if err == nil {
+			err = buildsys.Errorf(buildsys.FaultGeneric, "A tag with the name '%s' already exists", name)
+		}
+		return nil, err
+	}
+	var parent *buildsys.Tag
+	if a.Bool("parent") {
+		if parent, err = c.findTag(a.Any("parent"), 0, false); err != nil {
+			return nil, err
+		}
+		if parent == nil {
+			return nil, buildsys.Errorf(buildsys.FaultGeneric, "Parent tag '%s' could not be found", plain(a.Any("parent")))
+		}
+	}
+	if t.PermID, err = c.permID(a.Any("perm")); err != nil {
+		return nil, err
+	}
+	if t.ID, err = c.tx.EnsureTag(name); err != nil {
+		return nil, err
+	}
+	if err := c.tx.SetTagConfig(t); err != nil {
+		return nil, err
+	}
+	for k, v := range a.Map("extra") {
+		if err := c.setExtra(t.ID, k, v); err != nil {
+			return nil, err
+		}
+	}
+	if parent != nil {
+		if err := c.tx.AddParent(buildsys.Inheritance{TagID: t.ID, ParentID: parent.ID}); err != nil {
+			return nil, err
+		}
+	}
+	return t.ID, nil
+}
+
+func (c *Ctx) permID(info any) (*int64, error) {
+	if info == nil {
+		return nil, nil
+	}
+	p, err := c.findPermission(info, true)
+	if err != nil {
+		return nil, err
+	}
+	return &p.ID, nil
+}
+
+// setExtra stores an extra setting. A value of None is JSON's null; only block_extra blocks.
+func (c *Ctx) setExtra(tag int64, key string, value any) error {
+	b, err := json.Marshal(value)
+	if err != nil {
+		return buildsys.Errorf(buildsys.FaultParameter, "extra %s: %v", key, err)
+	}
+	s := string(b)
+	return c.tx.SetTagExtra(tag, key, &s)
+}
+
+func editTag(c *Ctx, a Args) (any, error) {
+	kw := map[string]any{"name": a.Any("name"), "arches": a.Any("arches"), "locked": a.Any("locked"), "perm_id": a.Any("permissionID")}
+	if !a.Nil("extra") {
+		kw["extra"] = a.Any("extra")
+	}
+	return nil, c.changeTag(a.Any("tagInfo"), kw)
+}
+
+func editTag2(c *Ctx, a Args) (any, error) {
+	return nil, c.changeTag(a.Any("tagInfo"), a.Map("kwargs"))
+}
+
+func (c *Ctx) changeTag(info any, kw map[string]any) error {
+	t, err := c.findTag(info, 0, true)
+	if err != nil {
+		return err
+	}
+	// Args' accessors check the types of what came as free keywords, too.
+	a := Args{method: "editTag2", vals: kw}
+	for k := range kw {
+		switch k {
+		case "name", "arches", "locked", "perm", "perm_id", "extra", "remove_extra", "block_extra":
+		case "maven_support", "maven_include_all":
+			return buildsys.Errorf(buildsys.FaultGeneric, "Maven support not enabled")
+		default:
+			return buildsys.Errorf(buildsys.FaultParameter, "editTag2() got an unexpected keyword argument '%s'", k)
+		}
+	}
+	if name := a.OptStr("name"); name != nil && *name != "" && *name != t.Name {
+		if err := checkName("tag", *name); err != nil {
+			return err
+		}
+		if other, err := c.tagIDOf(*name); err != nil || other != 0 {
+			if err == nil {
+				err = buildsys.Errorf(buildsys.FaultGeneric, "Name %s already taken by tag %d", *name, other)
+			}
+			return err
+		}
+		if err := c.tx.RenameTag(t.ID, *name); err != nil {
+			return err
+		}
+	}
+	if err := c.changeTagConfig(*t, a); err != nil {
+		return err
+	}
+	return c.changeTagExtra(t, a)
+}
+
+func (c *Ctx) changeTagConfig(t buildsys.Tag, a Args) error {
+	old := t
+	var err error
+	if _, ok := a.vals["arches"]; ok {
+		if t.Arches, err = parseArches(a.OptStr("arches")); err != nil {
+			return err
+		}
+	}
+	if _, ok := a.vals["locked"]; ok {
+		t.Locked = a.Bool("locked")
+	}
+	perm, ok := a.vals["perm_id"]
+	if !ok {
+		perm, ok = a.vals["perm"]
+	}
+	if ok {
+		if t.PermID, err = c.permID(perm); err != nil {
+			return err
+		}
+	}
+	if t.Locked == old.Locked && equalPtr(t.Arches, old.Arches) && equalPtr(t.PermID, old.PermID) {
+		return nil
+	}
+	return c.tx.SetTagConfig(t)
+}
+
+func equalPtr[T comparable](a, b *T) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
+}
+
+func (c *Ctx) changeTagExtra(t *buildsys.Tag, a Args) error {
+	set, block, remove := a.Map("extra"), a.Strs("block_extra"), a.Strs("remove_extra")
+	if len(set)+len(block)+len(remove) == 0 {
+		return nil
+	}
+	old, err := c.tx.TagExtra(t.ID, 0)
+	if err != nil {
+		return err
+	}
+	for _, k := range append(append([]string{}, block...), remove...) {
+		if _, both := set[k]; both {
+			return buildsys.Errorf(buildsys.FaultGeneric, "Can not both add/update and remove tag-extra: '%s'", k)
+		}
+	}
+	for k, v := range set {
+		if o := old[k]; o != nil {
+			if b, err := json.Marshal(v); err == nil && string(b) == *o {
+				continue
+			}
+		}
+		if err := c.setExtra(t.ID, k, v); err != nil {
+			return err
+		}
+	}
+	for _, k := range block {
+		if err := c.tx.SetTagExtra(t.ID, k, nil); err != nil {
+			return err
+		}
+	}
+	for _, k := range remove {
+		if _, ok := old[k]; !ok {
+			return buildsys.Errorf(buildsys.FaultGeneric, "Tag: %s doesn't have extra: %s", t.Name, k)
+		}
+		if err := c.tx.RemoveTagExtra(t.ID, k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func deleteTag(c *Ctx, a Args) (any, error) {
+	t, err := c.findTag(a.Any("tagInfo"), 0, true)
+	if err != nil {
+		return nil, err
+	}
+	return nil, c.tx.DeleteTag(t.ID)
+}
