@@ -34,7 +34,9 @@ type parked struct {
 type claim struct {
 	won    atomic.Bool
 	got    chan *parked  // the winner, at most one
-	failed chan struct{} // somebody asked did not answer
+	failed chan struct{} // somebody asked is gone
+	asked  atomic.Int32
+	closed atomic.Int32 // of those asked, how many turned out to be closed
 }
 
 // pool holds the parked connections by signer name.
@@ -147,7 +149,8 @@ func (b *Bridge) signer(ctx context.Context, conn *tls.Conn, peer hop.Peer) {
 		case claim := <-c.claims:
 			if err := hop.Ping(conn, b.cfg.PingTimeout); err != nil {
 				b.log.Warn("signer lost", "signer", peer.Name, "error", err)
-				claim.fail()
+				var he *hop.Error
+				claim.fail(errors.As(err, &he) && he.Cause == hop.Silent)
 				return
 			}
 			if !claim.won.CompareAndSwap(false, true) {
@@ -163,7 +166,11 @@ func (b *Bridge) signer(ctx context.Context, conn *tls.Conn, peer hop.Peer) {
 	}
 }
 
-func (c *claim) fail() {
+// fail tells of a connection that was asked and is gone, or did not answer in time.
+func (c *claim) fail(silent bool) {
+	if !silent {
+		c.closed.Add(1)
+	}
 	select {
 	case c.failed <- struct{}{}:
 	default:
@@ -175,12 +182,11 @@ func (b *Bridge) pair(ctx context.Context, signer string) (*parked, hop.Status) 
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.PairTimeout)
 	defer cancel()
 	claim := &claim{got: make(chan *parked, 1), failed: make(chan struct{}, 1)}
-	asked := false
 	for {
 		c, changed := b.pool.reserve(signer)
 		var next <-chan time.Time // nil: nobody else to ask
 		if c != nil {
-			asked = true
+			claim.asked.Add(1)
 			go b.ask(ctx, c, claim)
 			next = time.After(hedge)
 		}
@@ -197,7 +203,7 @@ func (b *Bridge) pair(ctx context.Context, signer string) (*parked, hop.Status) 
 			switch {
 			case errors.Is(ctx.Err(), context.Canceled):
 				return nil, hop.StatusStopping
-			case asked:
+			case claim.asked.Load() > claim.closed.Load():
 				return nil, hop.StatusSilent
 			}
 			return nil, hop.StatusNotParked
@@ -210,7 +216,7 @@ func (b *Bridge) ask(ctx context.Context, c *parked, claim *claim) {
 	select {
 	case c.claims <- claim:
 	case <-c.gone:
-		claim.fail()
+		claim.fail(false)
 	case <-ctx.Done():
 		b.pool.update(func() { c.reserved = false })
 	}

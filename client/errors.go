@@ -18,6 +18,7 @@ var (
 	ErrUntrusted       = errors.New("certificate not taken") // bridge's or signer's, by us
 	ErrPin             = errors.New("the signer's key is not the pinned one")
 	ErrUnknownUser     = errors.New("the signer does not know this user")
+	ErrProtocol        = errors.New("the other end speaks another protocol")
 	ErrBusy            = errors.New("too many sessions")
 	ErrLost            = errors.New("the session with the signer was lost")
 	ErrClosed          = errors.New("the session is closed")
@@ -112,12 +113,15 @@ func bridgeError(ctx context.Context, addr string, err error) error {
 	if !errors.As(hop.Classify(err), &he) {
 		return e
 	}
-	e.Cause = he.Cause
+	e.Cause, e.Err = he.Cause, he
 	certificateError(e, he, "outer_cert", "outer_ca", "the bridge")
 	switch {
 	case context.Cause(ctx) == context.Canceled:
 		return context.Canceled
+	case he.Cause == hop.WrongProtocol:
+		e.Advice = addr + " is perhaps the bridge's port for signers, or no bridge"
 	case he.Cause == hop.Unreachable:
+		e.Err = he.Err // the kind says the rest
 		e.Advice = "is privyseal-bridge running at " + addr + ", and is the way there open?"
 	case he.Cause == hop.Silent || he.Cause == hop.Broken && !he.Remote:
 		e.Advice = "something at " + addr + " takes connections but does not serve them"
@@ -143,7 +147,7 @@ func signerError(ctx context.Context, err error) error {
 	if !errors.As(hop.Classify(err), &he) {
 		return e
 	}
-	e.Cause = he.Cause
+	e.Cause, e.Err = he.Cause, he
 	certificateError(e, he, "inner_cert", "inner_ca", "the signer")
 	switch {
 	case context.Cause(ctx) == context.Canceled:
@@ -159,9 +163,11 @@ func signerError(ctx context.Context, err error) error {
 func certificateError(e *SessionError, he *hop.Error, certKey, caKey, who string) {
 	switch he.Cause {
 	case hop.WrongPin:
-		e.Kind = ErrPin
+		e.Kind, e.Err = ErrPin, he.Err
 		e.Advice = "compare signer_pin with what privyseal-signer pin prints at its console; if that differs, somebody else answers"
-	case hop.WrongCA, hop.Expired, hop.WrongRole, hop.NoCertificate, hop.WrongProtocol:
+	case hop.WrongProtocol:
+		e.Kind = ErrProtocol
+	case hop.WrongCA, hop.Expired, hop.WrongRole, hop.NoCertificate:
 		if he.Remote {
 			e.Kind = ErrRefused
 			e.Advice = fmt.Sprintf("%s does not take %s", who, certKey)

@@ -15,7 +15,7 @@ func signAll(t testing.TB, key *client.Key, headers [][]byte) []client.HeaderRes
 	t.Helper()
 	out := make([]client.HeaderResult, len(headers))
 	seen := 0
-	err := key.SignHeaders(context.Background(), feed(headers), func(r client.HeaderResult) {
+	err := key.SignHeaders(context.Background(), feedUntil(t, headers), func(r client.HeaderResult) {
 		out[r.ID] = r
 		seen++
 	})

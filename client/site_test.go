@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -346,18 +347,6 @@ func vary(t testing.TB, header []byte, n int) []byte {
 	return out
 }
 
-// feed sends headers from a slice.
-func feed(headers [][]byte) <-chan client.HeaderRequest {
-	ch := make(chan client.HeaderRequest)
-	go func() {
-		defer close(ch)
-		for i, h := range headers {
-			ch <- client.HeaderRequest{ID: int64(i), Header: h}
-		}
-	}()
-	return ch
-}
-
 // logBuffer collects what the programs log.
 type logBuffer struct {
 	mu sync.Mutex
@@ -397,4 +386,34 @@ func (l *logBuffer) attr(t testing.TB, msg, name string) int {
 	}
 	t.Fatalf("no log line %q with %s:\n%s", msg, name, l.String())
 	return 0
+}
+
+type signerConfig = signer.Config
+
+// feedUntil sends headers until they or the test are at an end.
+func feedUntil(t testing.TB, headers [][]byte) <-chan client.HeaderRequest {
+	ch := make(chan client.HeaderRequest)
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	go func() {
+		defer close(ch)
+		for i, h := range headers {
+			select {
+			case ch <- client.HeaderRequest{ID: int64(i), Header: h}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return ch
+}
+
+func freeze(t testing.TB, cmd *exec.Cmd) { signal(t, cmd, syscall.SIGSTOP) }
+func thaw(t testing.TB, cmd *exec.Cmd)   { signal(t, cmd, syscall.SIGCONT) }
+
+func signal(t testing.TB, cmd *exec.Cmd, sig os.Signal) {
+	t.Helper()
+	if err := cmd.Process.Signal(sig); err != nil {
+		t.Fatal(err)
+	}
 }
