@@ -140,7 +140,7 @@ type Grant struct {
 	Created time.Time
 }
 
-// CheckName tells whether s may name a key or a user: 1 to 64 of a-z, A-Z, 0-9, '.', '_', '-', '+', beginning with a letter or digit.
+// CheckName tells whether s may name a key or a user: 1 to 64 of a-z, A-Z, 0-9, '.', '_', '-', '+', '@', beginning with a letter or digit.
 // Names end up in file names, certificates and logs, so nothing else is let in.
 func CheckName(s string) error {
 	if s == "" || len(s) > 64 {
@@ -148,8 +148,8 @@ func CheckName(s string) error {
 	}
 	for i, c := range []byte(s) {
 		alnum := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !alnum && (i == 0 || !strings.ContainsRune("._-+", rune(c))) {
-			return fmt.Errorf("name %q may hold letters, digits and . _ - + and begins with a letter or digit", s)
+		if !alnum && (i == 0 || !strings.ContainsRune("._-+@", rune(c))) {
+			return fmt.Errorf("name %q may hold letters, digits and . _ - + @ and begins with a letter or digit", s)
 		}
 	}
 	return nil

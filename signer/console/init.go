@@ -1,0 +1,175 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/privyseal/privyseal/internal/daemon"
+	"github.com/privyseal/privyseal/internal/durable"
+	"github.com/privyseal/privyseal/internal/hop"
+	"github.com/privyseal/privyseal/internal/pki"
+	"github.com/privyseal/privyseal/keys"
+	"github.com/privyseal/privyseal/keys/vault"
+)
+
+// Lives of what init makes. Replacing the signer's certificate keeps its key, hence its pin.
+const (
+	caLife     = 20 * 365 * 24 * time.Hour
+	signerLife = 10 * 365 * 24 * time.Hour
+)
+
+func (c *Console) initVault(ctx context.Context, args []string) (err error) {
+	fs := flag.NewFlagSet("init", flag.ContinueOnError)
+	name := fs.String("name", "", "")
+	bridge := fs.String("bridge", "", "")
+	cert := fs.String("outer-cert", "", "")
+	key := fs.String("outer-key", "", "")
+	ca := fs.String("outer-ca", "", "")
+	pass := fs.String("passphrase-file", "", "")
+	parked := fs.Int("parked", 8, "")
+	memory := fs.Uint("argon2-memory-kib", uint(vault.DefaultArgon2.MemoryKiB), "")
+	if _, err := parse(fs, args); err != nil {
+		return err
+	}
+	if err := need(fs, "name", "bridge", "outer-cert", "outer-ca"); err != nil {
+		return err
+	}
+	argon2 := vault.DefaultArgon2
+	argon2.MemoryKiB = uint32(min(uint64(*memory), 1<<32-1))
+	if err := errors.Join(keys.CheckName(*name), checkAddress(*bridge), argon2.Check()); err != nil {
+		return daemon.Usagef("%w", err)
+	}
+	if *parked < 1 || *parked > 1024 {
+		return daemon.Usagef("--parked must be 1 to 1024")
+	}
+	config, err := signerConfig(*name, *bridge, *cert, *key, *ca, *parked)
+	if err != nil {
+		return err
+	}
+	if err := durable.MkdirAll(c.Dir, 0o700); err != nil {
+		return fmt.Errorf("making the vault: %w", err)
+	}
+	lock, err := vault.Acquire(c.Dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Release()) }()
+	// Nothing of a vault in use may be overwritten below.
+	if _, err := os.Lstat(c.path("state.json")); err == nil {
+		return fmt.Errorf("%s holds a vault already: %w", c.Dir, keys.ErrExists)
+	}
+	passphrase, drawn, err := c.initPassphrase(*pass)
+	if err != nil {
+		return err
+	}
+	defer clear(passphrase)
+	if len(passphrase) < vault.MinPassphrase {
+		return fmt.Errorf("a passphrase needs at least %d characters", vault.MinPassphrase)
+	}
+	record, err := Record(c.Dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, record.Close()) }()
+	inner, err := pki.NewCA("Privyseal inner CA of "+*name, caLife)
+	if err != nil {
+		return err
+	}
+	caKey, err := inner.KeyPEM()
+	if err != nil {
+		return err
+	}
+	defer clear(caKey)
+	leaf, err := inner.Issue(pki.Request{CN: *name, URI: pki.RoleURI(hop.RoleSigner, *name), Server: true, Life: signerLife})
+	if err != nil {
+		return err
+	}
+	identity, err := leaf.PEM()
+	if err != nil {
+		return err
+	}
+	// The state comes last: until it is there, init may be run again.
+	for _, f := range []struct {
+		name string
+		data []byte
+	}{{"inner.pem", identity}, {"signer.conf", config}, {consolePass, drawn}} {
+		if f.data == nil {
+			continue
+		}
+		if err := durable.WriteFile(c.path(f.name), f.data, 0o600); err != nil {
+			return err
+		}
+	}
+	err = lock.Init(ctx, record, author(), vault.Options{
+		Name: *name, Argon2: argon2, CACertificate: inner.CertPEM(), CAKey: caKey, Passphrase: passphrase,
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.Out, "vault of signer %s made in %s\n", *name, c.Dir)
+	if drawn != nil {
+		fmt.Fprintf(c.Out, "the console passphrase, which opens the inner CA, was drawn at random: keep %s elsewhere\n", c.path(consolePass))
+	}
+	return nil
+}
+
+// initPassphrase gets the console passphrase, or draws one where nobody can be asked; then drawn is what to leave in a file.
+func (c *Console) initPassphrase(file string) (passphrase, drawn []byte, err error) {
+	if file == "" && !c.Terminal.IsTerminal() {
+		p := drawPassphrase()
+		return p, append([]byte(string(p)), '\n'), nil
+	}
+	passphrase, err = c.newPassphrase(file, "the console")
+	return passphrase, nil, err
+}
+
+func checkAddress(addr string) error {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("bridge %q is not HOST:PORT", addr)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" {
+		return fmt.Errorf("bridge %q is not HOST:PORT with a port of 1 to 65535", addr)
+	}
+	return nil
+}
+
+// signerConfig checks what serve will read, and writes it down. Paths become absolute: serve runs elsewhere.
+func signerConfig(name, bridge, cert, key, ca string, parked int) ([]byte, error) {
+	paths := []*string{&cert, &key, &ca}
+	for _, p := range paths {
+		if *p == "" {
+			continue
+		}
+		abs, err := filepath.Abs(*p)
+		if err != nil {
+			return nil, err
+		}
+		if strings.ContainsAny(abs, "\r\n") || strings.TrimSpace(abs) != abs {
+			return nil, fmt.Errorf("path %q cannot stand in a configuration file", abs)
+		}
+		*p = abs
+	}
+	id, err := hop.LoadIdentity(cert, key, ca)
+	if err != nil {
+		return nil, fmt.Errorf("outer certificate: %w", err)
+	}
+	self, err := id.Self()
+	if err != nil {
+		return nil, fmt.Errorf("outer certificate %s: %w", cert, err)
+	}
+	if self.Role != hop.RoleSigner || self.Name != name {
+		return nil, fmt.Errorf("outer certificate %s is that of %s, not of %s/%s", cert, self, hop.RoleSigner, name)
+	}
+	escape := func(s string) string { return strings.ReplaceAll(s, "%", "%%") }
+	return fmt.Appendf(nil, "[signer]\nname = %s\nbridge = %s\nouter_cert = %s\nouter_key = %s\nouter_ca = %s\nparked = %d\n",
+		name, escape(bridge), escape(cert), escape(key), escape(ca), parked), nil
+}
