@@ -195,6 +195,10 @@ func hostTagBuild(c *Ctx, h *buildsys.Host, a Args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A builder that died before it could close the task has the task again.
+	if done, err := c.tx.TaskEffect(task.ID); err != nil || done {
+		return nil, err
+	}
 	_, tag, b, err := c.taggingArgs(a)
 	if err != nil {
 		return nil, err
@@ -218,7 +222,10 @@ func hostTagBuild(c *Ctx, h *buildsys.Host, a Args) (any, error) {
 			return nil, err
 		}
 	}
-	return nil, c.tagNow(t, tag, b, force)
+	if err := c.tagNow(t, tag, b, force); err != nil {
+		return nil, err
+	}
+	return nil, c.tx.SetTaskEffect(task.ID)
 }
 
 // tagNotification takes a builder's word on how tagging went. No mail is sent from here; the log has it.

@@ -223,3 +223,20 @@ func (tx *Tx) CancelBuildsOf(task int64) ([]int64, error) {
 	}
 	return ids, err
 }
+
+// SetTaskEffect notes that what a task is for has been done, in this transaction.
+func (tx *Tx) SetTaskEffect(id int64) error {
+	ev, err := tx.Event()
+	if err != nil {
+		return err
+	}
+	_, err = tx.exec(`UPDATE task SET effect_event = $1 WHERE id = $2`, ev, id)
+	return err
+}
+
+// TaskEffect tells whether what a task is for has been done.
+func (tx *Tx) TaskEffect(id int64) (bool, error) {
+	var n int64
+	err := tx.row(`SELECT count(*) FROM task WHERE id = $1 AND effect_event IS NOT NULL`, []any{id}, &n)
+	return n > 0, err
+}
