@@ -1,0 +1,198 @@
+package hub_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/privyseal/privyseal/buildsys/xmlrpc"
+	"github.com/privyseal/privyseal/internal/lab"
+)
+
+// TestRealClient runs the recorded commands with the real koji client against our hub and compares what it prints and how
+// it exits with what it printed against the real hub.
+func TestRealClient(t *testing.T) {
+	lab.Need(t, lab.RealKoji)
+	s := newSite(t)
+	confs := map[string]string{}
+	for _, p := range profiles {
+		confs[p] = s.write(t, p+".conf", []byte(fmt.Sprintf(`[koji]
+server = %s/kojihub
+weburl = %s/koji
+topurl = %s/kojifiles
+topdir = %s
+authtype = ssl
+cert = %s
+serverca = %s
+max_retries = 1
+poll_interval = 1
+`, s.addr, s.addr, s.addr, s.topdir, filepath.Join(s.dir, p+".pem"), s.caFile)))
+	}
+	s.build(t)
+	c := &commands{confs: confs, text: s.text, pki: s.dir, quirks: newQuirks(printedQuirks)}
+	c.run(t, steps(t))
+}
+
+// commands runs steps of the recordings with the real client.
+type commands struct {
+	confs  map[string]string // configuration file of each profile
+	text   func(string) string
+	pki    string // where the certificates are
+	quirks *quirks
+}
+
+func (c *commands) run(t *testing.T, list []step) {
+	for _, st := range list {
+		if len(st.Argv) == 0 {
+			continue // no command
+		}
+		if c.confs[st.Profile] == "" {
+			t.Logf("%s: left out, this site has no user %s", st.Name, st.Profile)
+			continue
+		}
+		t.Run(st.Name, func(t *testing.T) { c.one(t, st) })
+	}
+}
+
+func (c *commands) one(t *testing.T, st step) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := lab.Koji(t, ctx, c.confs[st.Profile], st.Argv...)
+	cmd.Dir = lab.Testdata(t, "koji", "rpms")
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	if got := cmd.ProcessState.ExitCode(); got != st.Exit {
+		c.quirks.report(t, difference{st.Name, "(command)", "exit", fmt.Sprint(st.Exit), fmt.Sprint(got)}, st.Name)
+	}
+	for _, o := range []struct{ at, want, got string }{
+		{"stdout", st.Stdout, stdout.String()},
+		{"stderr", st.Stderr, stderr.String()},
+	} {
+		want, got := settled(o.want), settled(c.printed(o.got))
+		if got != want {
+			c.quirks.report(t, difference{st.Name, "(command)", o.at, want, got}, st.Name)
+		}
+	}
+}
+
+// The rules by which the recordings replace what differs from run to run in printed text, in order.
+var printedRules = []struct {
+	re *regexp.Regexp
+	by string
+}{
+	{regexp.MustCompile(`(?s)\AUsage: .*\n\n(koji: error: )`), "Usage: ...\n\n$1"},
+	{regexp.MustCompile(`(?m)^.*(, (?:kojiadmin|releng|plain|anonymous user)!)$`), "<greeting>$1"},
+	{regexp.MustCompile(`\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} \d\d:\d\d:\d\d \w+`), "<time>"},
+	{regexp.MustCompile(`(?m)^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ `), "<time> "},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?(?:\+00:00)?`), "<time>"},
+	{regexp.MustCompile(`(Created task )\d+`), "$1<id>"},
+	{regexp.MustCompile(`(?m)^\d+( tagBuild \()`), "<id>$1"},
+	{regexp.MustCompile(`(?m)(^BUILD: .*|^Tag: .*|^\s+\d+\s+.*) \[\d+\]$`), "$1 [<id>]"},
+	{regexp.MustCompile(`(?m)^(.{4,} )\(\d+\)$`), "$1(<id>)"},
+	{regexp.MustCompile(`cli-import/\d+\.\d+\.[A-Za-z]+`), "cli-import/<random>"},
+}
+
+func (c *commands) printed(s string) string {
+	s = strings.ReplaceAll(c.text(s), c.pki+string(os.PathSeparator), "<pki>/")
+	for _, r := range printedRules {
+		s = r.re.ReplaceAllString(s, r.by)
+	}
+	return s
+}
+
+// watched is what a watching client prints on the way, which depends on when it looks.
+var watched = regexp.MustCompile(`(?m)^<id> tagBuild \(noarch\): (?:free|assigned|open|closed).*\n|^  \d+ free  \d+ open .*\n`)
+
+// failedAtFirst is a task that had failed when the client first looked.
+var failedAtFirst = regexp.MustCompile(`(?m)^(<id> tagBuild \(noarch\): ).*(FAILED: .*)$`)
+
+// settled leaves of what a command printed what does not depend on the moment.
+func settled(s string) string {
+	s = failedAtFirst.ReplaceAllString(s, "$1$2")
+	return watched.ReplaceAllString(s, "")
+}
+
+// build serves the tagBuild tasks as Koji's builder does, until the test ends.
+func (s *site) build(t *testing.T) {
+	t.Helper()
+	c := s.login(t, "builder1")
+	ctx, cancel := context.WithCancel(context.Background())
+	_, err := c.Call(ctx, "exclusiveSession", xmlrpc.Kwargs{"force": true})
+	must(t, err)
+	done := make(chan error, 1)
+	go func() { done <- buildLoop(ctx, c) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("builder: %v", err)
+		}
+		c.Close()
+	})
+}
+
+func buildLoop(ctx context.Context, c *xmlrpc.Client) error {
+	for ctx.Err() == nil {
+		if _, err := c.Call(ctx, "host.updateHost", 0.0, true, xmlrpc.Kwargs{"data": map[string]any{"methods": []any{"tagBuild"}}}); err != nil {
+			return err
+		}
+		tasks, err := c.Call(ctx, "host.getTasks")
+		if err != nil {
+			return err
+		}
+		list, _ := tasks.([]any)
+		for _, one := range list {
+			task, _ := one.(map[string]any)
+			if err := tagBuild(ctx, c, task["id"]); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return ctx.Err()
+}
+
+func tagBuild(ctx context.Context, c *xmlrpc.Client, id any) error {
+	v, err := c.Call(ctx, "getTaskInfo", id, xmlrpc.Kwargs{"request": true})
+	if err != nil {
+		return err
+	}
+	info, _ := v.(map[string]any)
+	request, _ := info["request"].([]any)
+	if len(request) < 4 {
+		return fmt.Errorf("task %v: request %v", id, info["request"])
+	}
+	if _, err := c.Call(ctx, "host.openTask", id); err != nil {
+		return err
+	}
+	_, err = c.Call(ctx, "host.tagBuild", id, request[0], request[1], xmlrpc.Kwargs{"force": request[2], "fromtag": request[3]})
+	var f *xmlrpc.Fault
+	if errors.As(err, &f) {
+		_, err = c.Call(ctx, "host.failTask", id, string(xmlrpc.EncodeFault(f)))
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	doc, err := xmlrpc.EncodeResponse(nil)
+	if err != nil {
+		return err
+	}
+	_, err = c.Call(ctx, "host.closeTask", id, string(doc))
+	return err
+}
