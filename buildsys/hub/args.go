@@ -61,7 +61,7 @@ func (m *Method) bind(pos []any, kw map[string]any) (Args, error) {
 		}
 	}
 	if len(rest) > 0 {
-		return a, buildsys.Errorf(buildsys.FaultParameter, "%s() takes at most %d arguments (%d given)", m.Name, len(m.params), len(pos))
+		return a, buildsys.Errorf(buildsys.FaultParameter, "%s() takes %s but %d were given", m.Name, m.arity(), len(pos))
 	}
 	extra := map[string]any{}
 	for k, v := range kw {
@@ -90,6 +90,26 @@ func (m *Method) bind(pos []any, kw map[string]any) (Args, error) {
 		}
 	}
 	return a, nil
+}
+
+// arity says how many arguments the method takes, in Python's words.
+func (m *Method) arity() string {
+	least, most := 0, 0
+	for _, p := range m.params {
+		if p.star == 0 {
+			most++
+			if p.required {
+				least++
+			}
+		}
+	}
+	switch {
+	case least < most:
+		return fmt.Sprintf("from %d to %d positional arguments", least, most)
+	case most == 1:
+		return "1 positional argument"
+	}
+	return fmt.Sprintf("%d positional arguments", most)
 }
 
 func (m *Method) has(name string) bool {

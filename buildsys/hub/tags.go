@@ -264,7 +264,7 @@ func globMatch(pattern, name string) bool {
 	return err == nil && ok
 }
 
-// parseArches checks a list of architectures, separated by white space.
+// parseArches checks a list of architectures, separated by white space. An empty list stays one: it is not inherited away.
 func parseArches(v *string) (*string, error) {
 	if v == nil {
 		return nil, nil
@@ -276,9 +276,6 @@ func parseArches(v *string) (*string, error) {
 		}) {
 			return nil, buildsys.Errorf(buildsys.FaultGeneric, "Architecture can be only [a-zA-Z0-9_-]+: %q", w)
 		}
-	}
-	if len(words) == 0 {
-		return nil, nil
 	}
 	s := strings.Join(words, " ")
 	return &s, nil
@@ -293,6 +290,11 @@ func createTag(c *Ctx, a Args) (any, error) {
 	var err error
 	if t.Arches, err = parseArches(a.OptStr("arches")); err != nil {
 		return nil, err
+	}
+	if t.Arches == nil {
+		// As in Koji a new tag has an empty list of arches, which hides its parents'; editTag2 with arches=None makes it inherit.
+		none := ""
+		t.Arches = &none
 	}
 	if a.Bool("maven_support") || a.Bool("maven_include_all") {
 		return nil, buildsys.Errorf(buildsys.FaultGeneric, "Maven support not enabled")
