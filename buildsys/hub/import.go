@@ -235,16 +235,19 @@ func (c *Ctx) recordImport(im *importing, b *buildsys.Build) error {
 	return nil
 }
 
+// answer is what Koji's importRPM returns: a row of its own, not quite getRPM's.
 func (im *importing) answer(b *buildsys.Build) map[string]any {
 	m := rpmMap(&im.rpm)
-	m["external_repo_name"] = "INTERNAL"
+	for _, key := range []string{"external_repo_name", "metadata_only", "extra"} {
+		delete(m, key)
+	}
 	m["build"] = buildMap(b)
 	m["brootid"] = nil
-	srpm, _ := im.pkg.Header.String(rpmhead.TagSourceRPM)
-	m["sourcerpm"] = srpm
-	m["sourcepackage"] = int64(0)
 	if im.source {
 		m["sourcepackage"], m["sourcerpm"] = int64(1), nil
+		return m
 	}
+	srpm, _ := im.pkg.Header.String(rpmhead.TagSourceRPM)
+	m["sourcepackage"], m["sourcerpm"] = nil, srpm
 	return m
 }

@@ -9,10 +9,10 @@ import (
 func taggingMethods() []Method {
 	return []Method{
 		{Name: "tagBuild", Perm: PermLogin, Args: "tag, build, force=False, fromtag=None", Mode: ModeWrite, Fn: func(c *Ctx, a Args) (any, error) {
-			return c.requestTag(a.Any("tag"), a.Any("build"), a.Any("fromtag"), a.Bool("force"))
+			return c.requestTag(a.Any("tag"), a.Any("build"), a.Any("fromtag"), a.Any("force"))
 		}, Doc: "Ask for a build to be tagged, or with fromtag moved; returns the id of the task that does it. force overrides a lock, a missing permission, a missing package, if you are an admin, and tags again what is tagged."},
 		{Name: "moveBuild", Perm: PermLogin, Args: "tag1, tag2, build, force=False", Mode: ModeWrite, Fn: func(c *Ctx, a Args) (any, error) {
-			return c.requestTag(a.Any("tag2"), a.Any("build"), a.Any("tag1"), a.Bool("force"))
+			return c.requestTag(a.Any("tag2"), a.Any("build"), a.Any("tag1"), a.Any("force"))
 		}, Doc: "Ask for a build to be moved from tag1 to tag2; returns the id of the task that does it."},
 		{Name: "tagBuildBypass", Perm: "tag", Args: "tag, build, force=False, notify=False", Mode: ModeWrite, Fn: tagBuildBypass,
 			Doc: "Tag a build at once, without a task and whatever the tag's package list says."},
@@ -83,7 +83,9 @@ func assertComplete(b *buildsys.Build) error {
 }
 
 // requestTag checks what can be checked now, and makes the task that checks again and does it.
-func (c *Ctx) requestTag(tagInfo, buildInfo, from any, force bool) (any, error) {
+// The task is asked for force in the caller's own words (the command line sends None).
+func (c *Ctx) requestTag(tagInfo, buildInfo, from, forced any) (any, error) {
+	force := truth(forced)
 	b, err := c.findBuild(buildInfo, true)
 	if err != nil {
 		return nil, err
@@ -119,7 +121,7 @@ func (c *Ctx) requestTag(tagInfo, buildInfo, from any, force bool) (any, error) 
 		return nil, err
 	}
 	priority := int64(buildsys.PriorityTagBuild)
-	task, err := c.makeTask("tagBuild", []any{tag.ID, b.ID, force, fromID}, taskOptions{priority: &priority})
+	task, err := c.makeTask("tagBuild", []any{tag.ID, b.ID, forced, fromID}, taskOptions{priority: &priority})
 	if err != nil {
 		return nil, err
 	}
