@@ -58,7 +58,6 @@ func (s *site) writeHubConfigs() error {
 			{"serverca", s.path("pki", "hub-ca.pem")},
 			{"topdir", s.path("topdir")},
 			{"maxjobs", "10"},
-			{"capacity", "10"},
 		})
 		if err != nil {
 			return err
