@@ -105,6 +105,7 @@ type SigningKey struct {
 	Sigkeys         []string `koji:"sigkeys" json:"sigkeys"`
 	KeyFingerprints []string `koji:"key_fingerprints" json:"key_fingerprints"`
 	Retired         bool     `koji:"retired" json:"retired"`
+	Armored         string   `koji:"armored" json:"-"`
 }
 
 // AddedKey is a certificate that the hub was told. Known says that it had it

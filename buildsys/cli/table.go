@@ -8,6 +8,8 @@ var table = []func(*App) *cobra.Command{
 	signBuildCommand,
 	listKeysCommand,
 	getPublicKeyCommand,
+	mashCommand,
+	repoCommand,
 	addSigningKeyCommand,
 	retireSigningKeyCommand,
 	listSigningKeysCommand,
