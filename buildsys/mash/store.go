@@ -78,6 +78,9 @@ func (s *store) target(serial int64) string {
 	return filepath.Join("."+s.name, strconv.FormatInt(serial, 10))
 }
 
+// path is where the compose with a serial is.
+func (s *store) path(serial int64) string { return filepath.Join(s.dir, strconv.FormatInt(serial, 10)) }
+
 // serials lists the composes on disk, oldest first.
 func (s *store) serials() ([]int64, error) {
 	entries, err := os.ReadDir(s.dir)
@@ -114,8 +117,8 @@ func (s *store) clear() error {
 }
 
 // publish has a tree made, gives it the next serial and points the link at it.
-// The metadata's time is never older than that of the last compose: clients
-// refuse to go back.
+// The time given to the metadata is above that of every compose on disk, and
+// kept as the tree's own: clients refuse metadata that goes back in time.
 func (s *store) publish(now time.Time, weave func(tree string, when time.Time) error) (serial int64, tree string, err error) {
 	live, err := s.live()
 	if err != nil {
@@ -129,10 +132,12 @@ func (s *store) publish(now time.Time, weave func(tree string, when time.Time) e
 	if n := len(serials); n > 0 {
 		serial = max(serial, serials[n-1]+1)
 	}
-	if last, err := os.Stat(filepath.Join(s.dir, strconv.FormatInt(serial-1, 10))); err == nil && !now.After(last.ModTime()) {
-		now = last.ModTime().Add(time.Second)
-	}
 	now = now.Truncate(time.Second)
+	for _, n := range serials {
+		if st, err := os.Stat(s.path(n)); err == nil && !now.After(st.ModTime()) {
+			now = st.ModTime().Add(time.Second)
+		}
+	}
 	next := filepath.Join(s.dir, newPrefix+strconv.FormatInt(serial, 10))
 	if err := os.Mkdir(next, 0o777); err != nil {
 		return 0, "", err
@@ -144,7 +149,7 @@ func (s *store) publish(now time.Time, weave func(tree string, when time.Time) e
 	if err := os.Chtimes(next, now, now); err != nil {
 		return 0, "", err
 	}
-	tree = filepath.Join(s.dir, strconv.FormatInt(serial, 10))
+	tree = s.path(serial)
 	if err := durable.Rename(next, tree); err != nil {
 		return 0, "", err
 	}
@@ -165,7 +170,7 @@ func (s *store) prune(keep int) error {
 	for _, n := range serials[:max(0, len(serials)-keep)] {
 		// Out of sight first: a tree must not be seen half removed.
 		gone := filepath.Join(s.dir, newPrefix+"gone-"+strconv.FormatInt(n, 10))
-		if err := os.Rename(filepath.Join(s.dir, strconv.FormatInt(n, 10)), gone); err != nil {
+		if err := os.Rename(s.path(n), gone); err != nil {
 			return err
 		}
 		if err := os.RemoveAll(gone); err != nil {
