@@ -60,6 +60,10 @@ func readRPM(path string) (*localRPM, error) {
 		build:  buildName{n.Name, n.Version, n.Release},
 		sigMD5: hex.EncodeToString(pkg.Signature.Bin(tagSigMD5)),
 	}
+	if r.sigMD5 == "" { // as the hub does for packages without one
+		sum := pkg.Header.SHA256()
+		r.sigMD5 = hex.EncodeToString(sum[:])
+	}
 	if n.Source {
 		r.key.Arch = "src"
 	} else {

@@ -70,7 +70,7 @@ func (s signerSession) key(ctx context.Context, name string) (release.Key, error
 func keyFailure(name string, err error) error {
 	switch {
 	case errors.Is(err, client.ErrNoKey):
-		return failf("list-keys shows the keys you may use; the signer's administrator grants others", "key %s: %w", name, err)
+		return fmt.Errorf("key %s: %w", name, err) // which says what to do
 	case errors.Is(err, client.ErrBadPassphrase):
 		return failf("the passphrase is yours at the signer, the same for all keys", "key %s: %w", name, err)
 	}

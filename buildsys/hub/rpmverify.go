@@ -194,7 +194,11 @@ func (f *rpmFile) accept(k *keyring, sighdr []byte) (verdict, error) {
 	if err != nil {
 		return verdict{}, buildsys.Errorf(buildsys.FaultGeneric, "signature header for %s: %v", f.rpm.NVRA(), err)
 	}
-	if md := hex.EncodeToString(sig.Bin(rpmhead.SigMD5)); md != f.rpm.PayloadHash {
+	md := hex.EncodeToString(sig.Bin(rpmhead.SigMD5))
+	if md == "" {
+		md = f.rpm.HeaderSHA256 // as at import: some packages have no MD5
+	}
+	if md != f.rpm.PayloadHash {
 		return verdict{}, buildsys.Errorf(buildsys.FaultGeneric, "wrong md5 for %s: %s", f.rpm.NVRA(), md)
 	}
 	if err := f.sameFacts(sig); err != nil {
