@@ -179,10 +179,28 @@ func (w *weaver) sign(ctx context.Context, dir string, xml []byte) error {
 	if result.State != pgp.Verified {
 		return fmt.Errorf("the signature of repomd.xml does not verify with the key published beside it: %s %s", result.State, result.Reason)
 	}
-	if err := durable.WriteFile(filepath.Join(dir, "repomd.xml.asc"), asc, 0o644); err != nil {
+	w.made[dir] = true
+	if err := writeSynced(filepath.Join(dir, "repomd.xml.asc"), asc); err != nil {
 		return err
 	}
-	return durable.WriteFile(filepath.Join(dir, "repomd.xml.key"), w.opts.Signer.PublicKey(), 0o644)
+	return writeSynced(filepath.Join(dir, "repomd.xml.key"), w.opts.Signer.PublicKey())
+}
+
+// writeSynced writes a new file of a tree that nobody sees yet. Its directory
+// is synced with all others before the tree is published.
+func writeSynced(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // place links a file into the tree, or copies it where a link cannot be made:

@@ -137,6 +137,7 @@ func withRepodata(dirs []string, files ...string) []string {
 }
 
 func TestCompose(t *testing.T) {
+	t.Parallel()
 	r := signed(t)
 	res := r.mustCompose(t)
 	if res.Serial != 1 || res.Packages != len(samples) || res.Link != filepath.Join(r.output, "f1") || res.Tree != filepath.Join(r.output, ".f1", "1") {
@@ -181,6 +182,7 @@ func TestCompose(t *testing.T) {
 
 // TestDNFInstalls lets dnf check both signatures and install from a tree.
 func TestDNFInstalls(t *testing.T) {
+	t.Parallel()
 	r := signed(t)
 	res := r.mustCompose(t)
 	work := t.TempDir()
@@ -226,6 +228,7 @@ func TestDNFInstalls(t *testing.T) {
 // TestSecondCompose holds that the live tree is never touched, that composes
 // are kept as configured, and that metadata never goes back in time.
 func TestSecondCompose(t *testing.T) {
+	t.Parallel()
 	r := signed(t)
 	r.extra = "keep = 2\n"
 	first := r.mustCompose(t)
@@ -288,6 +291,7 @@ func TestSecondCompose(t *testing.T) {
 }
 
 func TestComposeRefusesToReplace(t *testing.T) {
+	t.Parallel()
 	r := signed(t)
 	if err := os.MkdirAll(filepath.Join(r.output, "f1", "x86_64"), 0o755); err != nil {
 		t.Fatal(err)
@@ -307,6 +311,7 @@ func TestComposeRefusesToReplace(t *testing.T) {
 }
 
 func TestComposeFails(t *testing.T) {
+	t.Parallel()
 	r := signed(t)
 	live := r.mustCompose(t)
 	boom := errors.New("boom")
@@ -372,6 +377,7 @@ func TestComposeFails(t *testing.T) {
 }
 
 func TestLockAndCancel(t *testing.T) {
+	t.Parallel()
 	r := signed(t)
 	r.repo.Before = func([]byte) error {
 		r.repo.Before = nil
@@ -398,6 +404,7 @@ func TestLockAndCancel(t *testing.T) {
 
 // TestLayout varies what the paths and the hashing of packages do.
 func TestLayout(t *testing.T) {
+	t.Parallel()
 	r := signed(t)
 	r.extra = "hash_packages = True\nhash = sha\ndebuginfo = False\nsource = no\n"
 	res := r.mustCompose(t)

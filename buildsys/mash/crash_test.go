@@ -36,6 +36,7 @@ func killed(t *testing.T, output, at string) {
 // TestCrash kills a compose with SIGKILL at every repository: the old tree
 // stays live and whole, no half tree shows, and the next run clears up.
 func TestCrash(t *testing.T) {
+	t.Parallel()
 	if at := os.Getenv("MASH_TEST_KILL_AT"); at != "" {
 		killed(t, os.Getenv("MASH_TEST_OUTPUT"), at)
 	}
@@ -82,6 +83,7 @@ func TestCrash(t *testing.T) {
 // TestCrashBeforeTheLink leaves a complete tree that was never published, as a
 // crash between the two renames does: the next compose goes on above it.
 func TestCrashBeforeTheLink(t *testing.T) {
+	t.Parallel()
 	r := signed(t)
 	first := r.mustCompose(t)
 	if err := os.Mkdir(filepath.Join(r.output, ".f1", "2"), 0o755); err != nil {

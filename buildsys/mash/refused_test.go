@@ -16,6 +16,7 @@ import (
 // TestRefuses holds that one package that is not as it should be refuses the
 // whole compose before a byte is written, and is named with what to do.
 func TestRefuses(t *testing.T) {
+	t.Parallel()
 	const victim = "tool-1.2-3.x86_64"
 	edit := func(t *testing.T, path string, change func([]byte) []byte) {
 		t.Helper()
@@ -83,6 +84,7 @@ func TestRefuses(t *testing.T) {
 		}, mash.NotKeys, "with one of: 11111111, "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			r := signed(t)
 			c.break_(t, r, r.hub.SignedPath(*r.rpm(t, victim), r.key.Sigkey(t)))
 			_, err := r.compose(t)
@@ -106,6 +108,7 @@ func TestRefuses(t *testing.T) {
 
 // TestSourcesAndDebugAreHeldToTheSame unsigns one of each.
 func TestSourcesAndDebugAreHeldToTheSame(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	left := []string{"tool-1.2-3.src", "tool-debuginfo-1.2-3.i686", "packed-1.0-1.noarch"}
 	r.hub.Sign(t, tag, r.key, func(p mash.RPM) bool { return !slices.Contains(left, p.NVRA()) })
@@ -123,6 +126,7 @@ func TestSourcesAndDebugAreHeldToTheSame(t *testing.T) {
 
 // TestUnsigned holds what the two options that sound alike do.
 func TestUnsigned(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.extra = "strict_keys = False\n"
 	if _, err := r.compose(t); err == nil || !strings.Contains(err.Error(), "strict_keys = False does not") {
@@ -159,6 +163,7 @@ func TestUnsigned(t *testing.T) {
 // TestKeys holds the order of preference, the section's own keyring, and that
 // an imported file that carries the signature needs no copy.
 func TestKeys(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	other := key(t, lab.KeyRSASubkey)
 	r.hub.Known = append(r.hub.Known, other.PublicKey())
@@ -228,6 +233,7 @@ func TestKeys(t *testing.T) {
 // TestExclusiveArch keeps a noarch package out of the trees that its source
 // package excludes.
 func TestExclusiveArch(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.hub.Tags[tag] = nil
 	dir := t.TempDir()

@@ -14,6 +14,7 @@ import (
 // TestSecondOpinion compares what we read with another library, on packages
 // that are known to be sound: on others it panics.
 func TestSecondOpinion(t *testing.T) {
+	t.Parallel()
 	dir := tree(t)
 	paths, _ := filepath.Glob(filepath.Join(dir, "*.rpm"))
 	for _, path := range paths {

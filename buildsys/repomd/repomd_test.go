@@ -121,6 +121,7 @@ func hexSum(b []byte) string { s := sha256.Sum256(b); return hex.EncodeToString(
 
 // TestSameAsCreaterepo compares every byte with what createrepo_c writes.
 func TestSameAsCreaterepo(t *testing.T) {
+	t.Parallel()
 	for _, sum := range []string{"sha256", "sha512", "sha"} {
 		dir := tree(t)
 		if err := repomd.CreateRepo(t.Context(), dir, repomd.Options{Checksum: repomd.Checksum(sum)}); err != nil {
@@ -144,6 +145,7 @@ func TestSameAsCreaterepo(t *testing.T) {
 // TestDNFReads lets dnf read what we wrote: what it lists, and a dependency
 // that is resolved through it.
 func TestDNFReads(t *testing.T) {
+	t.Parallel()
 	dir := tree(t)
 	if err := repomd.CreateRepo(t.Context(), dir, repomd.Options{}); err != nil {
 		t.Fatal(err)
@@ -186,6 +188,7 @@ func TestDNFReads(t *testing.T) {
 
 // TestDeterministic holds that the clock has no say, and that the options do.
 func TestDeterministic(t *testing.T) {
+	t.Parallel()
 	dir := tree(t)
 	read := func(opts repomd.Options) string {
 		t.Helper()
@@ -226,6 +229,7 @@ func TestDeterministic(t *testing.T) {
 // TestBadPackagesRefuse holds that every unreadable package is named and that
 // the metadata that was there stays.
 func TestBadPackagesRefuse(t *testing.T) {
+	t.Parallel()
 	dir := tree(t)
 	if err := repomd.CreateRepo(t.Context(), dir, repomd.Options{}); err != nil {
 		t.Fatal(err)
@@ -269,6 +273,7 @@ func TestBadPackagesRefuse(t *testing.T) {
 }
 
 func TestWriteRefuses(t *testing.T) {
+	t.Parallel()
 	dir := tree(t)
 	one := filepath.Join(dir, "plain-1.0-1.noarch.rpm")
 	if _, err := repomd.Write(t.Context(), filepath.Join(dir, "a"), []repomd.Entry{{Path: one, Href: "x.rpm"}, {Path: one, Href: "x.rpm"}}, repomd.Options{}); err == nil {

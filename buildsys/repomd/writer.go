@@ -6,12 +6,11 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
-
-	"github.com/privyseal/privyseal/internal/durable"
 )
 
 // kinds are the three files, in the order of repomd.xml.
@@ -27,7 +26,7 @@ var kinds = []struct {
 // stream is one metadata file being written: XML goes in, gzip goes to disk,
 // and both are counted and hashed on their way.
 type stream struct {
-	file         *durable.File
+	file         *os.File
 	packed, open tally
 	buf          *bufio.Writer
 	gz           *gzip.Writer
@@ -48,7 +47,7 @@ func (t *tally) Write(b []byte) (int, error) {
 }
 
 func newStream(path string, sum Checksum) (*stream, error) {
-	f, err := durable.Create(path, 0o644)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +60,7 @@ func newStream(path string, sum Checksum) (*stream, error) {
 }
 
 func (s *stream) finish() error {
-	for _, step := range []func() error{s.text.Flush, s.gz.Close, s.buf.Flush} {
+	for _, step := range []func() error{s.text.Flush, s.gz.Close, s.buf.Flush, s.file.Sync, s.file.Close} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -109,7 +108,7 @@ func (w *writer) add(f fragments) error {
 }
 
 // close finishes the files, gives them their names and returns repomd.xml,
-// which it has not written.
+// which it has not written. Syncing the directory is left to who writes that.
 func (w *writer) close() ([]byte, error) {
 	defer w.abort()
 	stamp := w.newest
@@ -132,10 +131,7 @@ func (w *writer) close() ([]byte, error) {
 		}
 		packed, open := hex.EncodeToString(s.packed.h.Sum(nil)), hex.EncodeToString(s.open.h.Sum(nil))
 		name := packed + "-" + k.name + ".xml.gz"
-		if err := s.file.Commit(); err != nil {
-			return nil, err
-		}
-		if err := durable.Rename(s.file.Path(), filepath.Join(w.dir, name)); err != nil {
+		if err := os.Rename(s.file.Name(), filepath.Join(w.dir, name)); err != nil {
 			return nil, err
 		}
 		sum := string(w.opts.Checksum)

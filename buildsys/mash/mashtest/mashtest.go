@@ -84,7 +84,11 @@ func (k *Key) Sigkey(t testing.TB) string {
 // SignRPM puts a header signature into an RPM file.
 func (k *Key) SignRPM(t testing.TB, path string) {
 	t.Helper()
-	pkg, err := rpmhead.ReadFile(path)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkg, err := rpmhead.Read(bytes.NewReader(whole))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +96,11 @@ func (k *Key) SignRPM(t testing.TB, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := rpmhead.SignInPlace(path, rpmhead.SignatureTag(sig), sig); err != nil {
+	region, _, err := rpmhead.WithSignature(pkg.Signature, rpmhead.SignatureTag(sig), sig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, slices.Concat(pkg.Lead, region, whole[pkg.HeaderStart:]), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
