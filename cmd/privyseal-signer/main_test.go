@@ -191,7 +191,8 @@ func TestKilledServe(t *testing.T) {
 				t.Error(err)
 				break
 			}
-			time.Sleep(time.Duration(20+17*kills%60) * time.Millisecond)
+			// The later ones live longer, so that a slow machine gets through as well.
+			time.Sleep(time.Duration(20+17*kills%60+kills*kills) * time.Millisecond)
 			_ = srv.Process.Kill()
 			_ = srv.Wait()
 			kills++

@@ -372,6 +372,35 @@ func TestSubmit(t *testing.T) {
 	}
 }
 
+// A holder that takes a change and dies: the caller is told, and applying the same change again makes it happen once.
+func TestTakenAndNotAnswered(t *testing.T) {
+	s := newSite(t)
+	c := must(must(Open(s.dir)).State().AddUser(t.Context(), "test", "carl", []byte("passphrase")))
+	takenWait = 50 * time.Millisecond
+	t.Cleanup(func() { takenWait = 10 * time.Second })
+	inbox, work := filepath.Join(s.dir, "inbox", c.ID+changeSuffix), filepath.Join(s.dir, "work", c.ID+changeSuffix)
+	var taker sync.WaitGroup
+	taker.Go(func() {
+		for os.Rename(inbox, work) != nil {
+			time.Sleep(time.Millisecond)
+		}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if err := Submit(ctx, s.dir, c); !errors.Is(err, ErrTaken) {
+		t.Fatalf("got %v", err)
+	}
+	taker.Wait()
+	v, done := s.hold()
+	defer done()
+	s.apply(v, c)
+	after := v.State()
+	s.serveUntil(v, func() bool { return !exists(work) })
+	if v.State() != after {
+		t.Error("the change happened twice")
+	}
+}
+
 const childEnv = "PRIVYSEAL_TEST_VAULT_CHILD"
 
 // TestMain lets the test binary be the holder of a vault that a test then kills.
@@ -430,7 +459,7 @@ func TestKillTheHolder(t *testing.T) {
 	}
 	st := must(Open(s.dir)).State()
 	const changes = 60
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -456,9 +485,11 @@ func TestKillTheHolder(t *testing.T) {
 	killer.Go(func() {
 		for {
 			cmd := start()
+			// The later holders live longer, so that a slow machine gets through as well.
+			life := time.After(time.Duration(1+rand.IntN(40)+kills*kills/10) * time.Millisecond)
 			select {
 			case <-stop:
-			case <-time.After(time.Duration(1+rand.IntN(60)) * time.Millisecond):
+			case <-life:
 			}
 			_ = cmd.Process.Kill()
 			_ = cmd.Wait()

@@ -28,6 +28,13 @@ const (
 // ErrNoAnswer means that the vault's holder did not take a change in time. It was withdrawn: nothing was changed.
 var ErrNoAnswer = errors.New("no answer from the process that holds the vault; the change was withdrawn")
 
+// ErrTaken means that the vault's holder took a change and did not answer: it hangs or was killed. Whoever holds the vault next finishes
+// the change; submitting or applying the same Change again is safe, it happens once.
+var ErrTaken = errors.New("the process that holds the vault took the change and did not answer; look at its log, and list what the vault holds")
+
+// takenWait is the time for the answer to a change that was taken.
+var takenWait = 10 * time.Second
+
 // answer is what the holder says to a change.
 type answer struct {
 	ID         string `json:"id"`
@@ -52,7 +59,7 @@ func (e *remoteError) Error() string { return e.text }
 func (e *remoteError) Unwrap() error { return e.kind }
 
 // Submit hands a change to the process that holds the vault and waits for its answer. If ctx ends before the holder has taken the
-// change, it is withdrawn and the error wraps ErrNoAnswer.
+// change, it is withdrawn and the error wraps ErrNoAnswer; if it was taken and no answer comes, the error wraps ErrTaken.
 func Submit(ctx context.Context, dir string, c *Change) error {
 	data, err := c.encode()
 	if err != nil {
@@ -84,9 +91,9 @@ func Submit(ctx context.Context, dir string, c *Change) error {
 				return ErrNoAnswer
 			}
 			// It was taken: the answer comes within the time that one write takes. Not waiting for it would be guessing.
-			end, giveUp = nil, time.After(30*time.Second)
+			end, giveUp = nil, time.After(takenWait)
 		case <-giveUp:
-			return fmt.Errorf("change %s was taken but not answered: look at the signer's log, and list what the vault holds", c.ID)
+			return fmt.Errorf("change %s: %w", c.ID, ErrTaken)
 		}
 	}
 }

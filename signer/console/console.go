@@ -147,10 +147,10 @@ func (c *Console) apply(ctx context.Context, change *vault.Change) error {
 		wait, cancel := context.WithTimeout(ctx, submitWait)
 		err = vault.Submit(wait, c.Dir, change)
 		cancel()
-		if !errors.Is(err, vault.ErrNoAnswer) {
+		if !errors.Is(err, vault.ErrNoAnswer) && !errors.Is(err, vault.ErrTaken) {
 			return err
 		}
-		// Whoever held the vault was no serve, or is gone, or hangs.
+		// Whoever held the vault was no serve, or is gone, or hangs. Trying again is safe: a change happens once.
 		if ctx.Err() != nil || time.Since(start) > holdWait {
 			return fmt.Errorf("the vault is held, but its holder takes no changes: %w", err)
 		}
