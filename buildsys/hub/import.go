@@ -122,13 +122,9 @@ func (c *Ctx) newImport(r io.Reader, base string) (*importing, error) {
 	sum := pkg.Header.SHA256()
 	im.rpm = buildsys.RPM{
 		Name: n.Name, Version: n.Version, Release: n.Release, Epoch: im.epoch, Arch: arch,
-		PayloadHash: hex.EncodeToString(pkg.Signature.Bin(rpmhead.SigMD5)), BuildTime: int64(built),
-		HeaderStart: pkg.HeaderStart, HeaderEnd: pkg.HeaderEnd, HeaderSHA256: hex.EncodeToString(sum[:]),
+		BuildTime: int64(built), HeaderStart: pkg.HeaderStart, HeaderEnd: pkg.HeaderEnd, HeaderSHA256: hex.EncodeToString(sum[:]),
 	}
-	if im.rpm.PayloadHash == "" {
-		// Packages of rpm 6 have none; Koji's clients compare it, so it must be unlike any other package's.
-		im.rpm.PayloadHash = im.rpm.HeaderSHA256
-	}
+	im.rpm.PayloadHash = payloadHash(pkg.Signature, im.rpm.HeaderSHA256)
 	top, err := c.Hub.top()
 	if err != nil {
 		return nil, err

@@ -142,7 +142,7 @@ func getRPMHeaders(c *Ctx, a Args) (any, error) {
 			return nil, err
 		}
 		dir, name := path.Split(a.Str("filepath"))
-		file, err = top.OpenWork(path.Join(blob.TaskDir(a.Int("taskID")), dir), name)
+		file, err = top.OpenWork(blob.TaskDir(a.Int("taskID"))+"/"+dir, name) // not path.Join, which would resolve ".."
 		var ne *blob.NameError
 		if errors.As(err, &ne) {
 			return nil, buildsys.Errorf(buildsys.FaultGeneric, "Invalid filepath: %s", a.Str("filepath"))

@@ -115,6 +115,15 @@ func sighash(sighdr []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// payloadHash is what Koji calls so: the MD5 of header and payload. Some packages have none (rpm 6, rpmpack); Koji's
+// clients compare it to tell packages apart, and the digest of the header does that too.
+func payloadHash(sig *rpmhead.Header, headerSHA256 string) string {
+	if md := sig.Bin(rpmhead.SigMD5); md != nil {
+		return hex.EncodeToString(md)
+	}
+	return headerSHA256
+}
+
 // rpmFile is a package file that was imported, open, with its headers.
 type rpmFile struct {
 	*os.File

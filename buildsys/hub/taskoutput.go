@@ -96,7 +96,7 @@ func downloadTaskOutput(c *Ctx, a Args) (any, error) {
 	}
 	id, file := a.Int("taskID"), a.Str("fileName")
 	dir, name := path.Split(file)
-	f, err := top.OpenWork(path.Join(blob.TaskDir(id), dir), name)
+	f, err := top.OpenWork(blob.TaskDir(id)+"/"+dir, name) // not path.Join, which would resolve ".."
 	var ne *blob.NameError
 	switch {
 	case errors.As(err, &ne):
