@@ -37,15 +37,17 @@ poll_interval = 1
 `, s.addr, s.addr, s.addr, s.topdir, filepath.Join(s.dir, p+".pem"), s.caFile)))
 	}
 	s.build(t)
-	c := &commands{confs: confs, text: s.text, pki: s.dir, quirks: newQuirks(printedQuirks)}
+	text := func(v string) string {
+		return strings.ReplaceAll(s.text(v), s.dir+string(os.PathSeparator), "<pki>/")
+	}
+	c := &commands{confs: confs, text: text, quirks: newQuirks(printedQuirks)}
 	c.run(t, steps(t))
 }
 
 // commands runs steps of the recordings with the real client.
 type commands struct {
-	confs  map[string]string // configuration file of each profile
-	text   func(string) string
-	pki    string // where the certificates are
+	confs  map[string]string   // configuration file of each profile
+	text   func(string) string // undoes where this site has its files and its hub
 	quirks *quirks
 }
 
@@ -106,7 +108,7 @@ var printedRules = []struct {
 }
 
 func (c *commands) printed(s string) string {
-	s = strings.ReplaceAll(c.text(s), c.pki+string(os.PathSeparator), "<pki>/")
+	s = c.text(s)
 	for _, r := range printedRules {
 		s = r.re.ReplaceAllString(s, r.by)
 	}

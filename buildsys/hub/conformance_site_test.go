@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -16,9 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/privyseal/privyseal/buildsys"
 	"github.com/privyseal/privyseal/buildsys/hub"
-	"github.com/privyseal/privyseal/buildsys/store"
 	"github.com/privyseal/privyseal/buildsys/xmlrpc"
 	"github.com/privyseal/privyseal/internal/lab"
 	"github.com/privyseal/privyseal/internal/pki"
@@ -71,67 +68,36 @@ func (s *site) client(cert *tls.Certificate) *http.Client {
 // serve runs the hub until the test ends.
 func (s *site) serve(t *testing.T, certFile string) {
 	t.Helper()
+	settings := &hub.Settings{Listen: "127.0.0.1:0", Cert: certFile, CA: s.caFile, DB: filepath.Join(s.dir, "hub.db"),
+		TopDir: s.topdir, LoginCreatesUser: true}
 	ctx, cancel := context.WithCancel(context.Background())
-	st, err := store.Open(ctx, filepath.Join(s.dir, "hub.db"))
+	_, err := settings.Init(ctx, "kojiadmin")
 	must(t, err)
-	must(t, firstAdmin(ctx, st, "kojiadmin"))
 	var log bytes.Buffer
-	h, err := hub.New(hub.Config{TopDir: s.topdir, LoginCreatesUser: true}, st, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})))
-	must(t, err)
-	ready := make(chan net.Addr, 1)
-	served, ran := make(chan error, 1), make(chan error, 1)
+	ready, ended := make(chan net.Addr, 1), make(chan error, 1)
 	go func() {
-		served <- h.Serve(ctx, "127.0.0.1:0", hub.TLS{CertFile: certFile, CAFile: s.caFile}, func(a net.Addr) { ready <- a })
+		ended <- settings.Main(ctx, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})),
+			func(a net.Addr) { ready <- a })
 	}()
-	go func() { ran <- h.Run(ctx) }()
-	t.Cleanup(func() {
-		for _, c := range s.clients {
-			c.CloseIdleConnections()
-		}
-		cancel()
-		for _, done := range []chan error{served, ran} {
-			if err := <-done; err != nil {
-				t.Errorf("hub: %v", err)
-			}
-		}
-		if err := st.Close(); err != nil {
-			t.Error(err)
-		}
-		if t.Failed() {
-			t.Logf("the hub's log:\n%s", log.String())
-		}
-	})
 	select {
 	case addr := <-ready:
 		_, port, err := net.SplitHostPort(addr.String())
 		must(t, err)
 		s.addr = "https://localhost:" + port
-	case err := <-served:
+	case err := <-ended:
 		t.Fatalf("hub: %v", err)
 	}
-}
-
-// firstAdmin makes the user that privyseal-hub init makes.
-func firstAdmin(ctx context.Context, st *store.Store, name string) error {
-	var id int64
-	err := st.Write(ctx, 0, func(tx *store.Tx) (err error) {
-		id, err = tx.CreateUser(name, buildsys.StatusNormal, buildsys.UserNormal)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return st.Write(ctx, id, func(tx *store.Tx) error {
-		perms, err := tx.Permissions()
-		if err != nil {
-			return err
+	t.Cleanup(func() {
+		for _, c := range s.clients {
+			c.CloseIdleConnections()
 		}
-		for _, p := range perms {
-			if p.Name == "admin" {
-				return tx.Grant(id, p.ID)
-			}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("hub: %v", err)
 		}
-		return errors.New("the schema knows no permission admin")
+		if t.Failed() {
+			t.Logf("the hub's warnings:\n%s", log.String())
+		}
 	})
 }
 
