@@ -115,14 +115,17 @@ func (a *App) releaseHub(ctx context.Context) (*release.Remote, error) {
 	return &release.Remote{Read: write.with(read), Write: write.api}, nil
 }
 
-// sign carries out one signing verb. pick lists the packages it is about.
-func (a *App) sign(ctx context.Context, o signOptions, pick func(context.Context, release.Hub) ([]release.RPM, error)) error {
+// picker lists the packages that a signing verb is about.
+type picker func(context.Context, release.Hub) ([]release.RPM, error)
+
+// sign carries out one signing verb.
+func (a *App) sign(ctx context.Context, o signOptions, pick picker) error {
 	s, err := a.dialSigner(ctx)
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	key, err := s.key(ctx, o.key)
+	key, err := s.key(ctx, o.key, "rpm")
 	if err != nil {
 		return err
 	}
@@ -130,12 +133,20 @@ func (a *App) sign(ctx context.Context, o signOptions, pick func(context.Context
 	if err != nil {
 		return err
 	}
+	return a.signOver(ctx, hub, key, o.dryRun, pick, func() (release.Signer, error) {
+		return s.unlock(ctx, a, o.key, o.secret)
+	})
+}
+
+// signOver is sign over connections that stand. The key is unlocked only when
+// there is something to sign.
+func (a *App) signOver(ctx context.Context, hub release.Hub, key release.Key, dryRun bool, pick picker, unlock func() (release.Signer, error)) error {
 	known, err := hub.Knows(ctx, key)
 	if err != nil {
 		return err
 	}
-	if !known && !o.dryRun {
-		return failf("an administrator tells it: "+a.term.name+" get-public-key "+key.Name+" > KEY.asc; "+a.term.name+" add-signing-key KEY.asc",
+	if !known && !dryRun {
+		return failf(fmt.Sprintf("an administrator tells it: %[1]s get-public-key -o KEY.asc %[2]s; %[1]s add-signing-key KEY.asc", a.term.name, key.Name),
 			"the hub does not know key %s (%s) and could not verify its signatures", key.Name, key.Fingerprint)
 	}
 	rpms, err := pick(ctx, hub)
@@ -151,20 +162,16 @@ func (a *App) sign(ctx context.Context, o signOptions, pick func(context.Context
 		return err
 	}
 	plan := release.NewPlan(key, rpms, kept)
-	out := newSignReport(a, plan, o.dryRun)
-	if o.dryRun {
-		err := release.Check(ctx, hub, plan, out.result)
-		return out.finish(err)
+	var signer release.Signer
+	if len(plan.Sign) > 0 && !dryRun {
+		if signer, err = unlock(); err != nil {
+			return err
+		}
 	}
-	if len(plan.Sign) == 0 {
-		_, err := release.Run(ctx, hub, nil, plan, out.result)
-		return out.finish(err)
+	out := newSignReport(a, plan, dryRun)
+	if dryRun {
+		return out.finish(release.Check(ctx, hub, plan, out.result))
 	}
-	signer, err := s.unlock(ctx, a, o.key, o.secret)
-	if err != nil {
-		return err
-	}
-	out.start()
 	_, err = release.Run(ctx, hub, signer, plan, out.result)
 	return out.finish(err)
 }
@@ -198,10 +205,11 @@ func newSignReport(a *App, plan *release.Plan, dryRun bool) *signReport {
 	if a.opts.json {
 		a.stdout.WriteString("[")
 	}
+	if len(plan.Sign) > 0 && !dryRun {
+		r.bar = a.term.progress("signing", plan.Len())
+	}
 	return r
 }
-
-func (r *signReport) start() { r.bar = r.a.term.progress("signing", len(r.plan.Sign)) }
 
 // result is called once for each package, never twice at a time.
 func (r *signReport) result(res release.Result) {
@@ -223,7 +231,7 @@ func (r *signReport) result(res release.Result) {
 	if r.a.opts.json {
 		r.row(res)
 	}
-	if r.bar != nil && res.Outcome != release.OutcomeWould {
+	if r.bar != nil {
 		r.bar.add(1)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -50,8 +51,18 @@ func signerFailure(err error) error {
 	return err
 }
 
-// key describes one of the user's keys.
-func (s signerSession) key(ctx context.Context, name string) (release.Key, error) {
+// key describes one of the user's keys, which must be for a purpose.
+func (s signerSession) key(ctx context.Context, name, purpose string) (release.Key, error) {
+	keys, err := s.ListKeys(ctx)
+	if err != nil {
+		return release.Key{}, signerFailure(err)
+	}
+	for _, k := range keys {
+		if k.Name == name && !slices.Contains(k.Purposes, purpose) {
+			return release.Key{}, failf("list-keys shows what each of your keys is for",
+				"key %s signs %s, not %s: a key's purposes never change", name, strings.Join(k.Purposes, " and "), purpose)
+		}
+	}
 	armored, err := s.PublicKey(ctx, name)
 	if err != nil {
 		return release.Key{}, keyFailure(name, err)
