@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/privyseal/privyseal/buildsys/release"
 	"github.com/privyseal/privyseal/buildsys/testbed"
 	"github.com/privyseal/privyseal/internal/lab"
 	"github.com/privyseal/privyseal/signer/seallog"
@@ -23,7 +24,7 @@ import (
 // holds that it continues, that every copy on disk is whole, and that the signer made no
 // signature twice.
 func TestHubKilledMidway(t *testing.T) {
-	const packages = 300
+	const packages = 2*release.BatchItems + 40
 	s := site(t)
 	rpms := make([]lab.RPM, packages)
 	for i := range rpms {
@@ -41,10 +42,11 @@ func TestHubKilledMidway(t *testing.T) {
 
 	ended := make(chan result, 1)
 	go func() { ended <- s.signTag(t, conf, "midway") }()
-	for len(s.copies(t, "midway-*")) == 0 {
+	// The first batch is on record at the hub when copies of the second appear.
+	for len(s.copies(t, "midway-*")) <= release.BatchItems {
 		select {
 		case res := <-ended:
-			t.Fatalf("sign-tag ended before a copy was seen: %v", res)
+			t.Fatalf("sign-tag ended before its second batch: %v", res)
 		case <-time.After(time.Millisecond):
 		}
 	}

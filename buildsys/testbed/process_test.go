@@ -54,11 +54,7 @@ func TestMain(m *testing.M) {
 	if kind := os.Getenv(fakeEnv); kind != "" {
 		fake(kind)
 	}
-	code := m.Run()
-	for _, f := range atExit {
-		f()
-	}
-	os.Exit(code)
+	os.Exit(m.Run())
 }
 
 // newSite makes a site whose programs are all of one kind.

@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,6 +26,8 @@ type rig struct {
 	bin    string
 	traces string // strace's output of bridge and signer, "" without
 	env    map[string]string
+
+	input io.Closer // never closed: ends with this process
 }
 
 // site is the one site that the tests of this package share. Bridge and signer run
@@ -42,7 +46,6 @@ var startSite = sync.OnceValues(func() (*rig, error) {
 	if err != nil {
 		return nil, err
 	}
-	testbed.AtExit(func() { os.RemoveAll(work) })
 	r := &rig{dir: filepath.Join(work, "site"), bin: filepath.Join(work, "bin")}
 	build := exec.Command("go", "build", "-trimpath", "-o", r.bin+"/", "./cmd/...")
 	build.Dir = filepath.Join("..", "..")
@@ -57,11 +60,9 @@ var startSite = sync.OnceValues(func() (*rig, error) {
 			return nil, err
 		}
 	}
-	testbed.AtExit(func() {
-		if err := testbed.Down(context.Background(), r.dir, true); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-		}
-	})
+	if err := r.buryAfterwards(work); err != nil {
+		return nil, err
+	}
 	err = testbed.Up(context.Background(), testbed.Options{Dir: r.dir, Builders: 1, Programs: programs, Progress: os.Stderr})
 	if err != nil {
 		return nil, err
@@ -69,6 +70,18 @@ var startSite = sync.OnceValues(func() (*rig, error) {
 	r.env, err = readEnv(filepath.Join(r.dir, "env"))
 	return r, err
 })
+
+// buryAfterwards has a process of its own stop the site and remove its files when this
+// one has ended, in whatever way: also a test that runs into its time limit, or an
+// interrupted one, leaves nothing running.
+func (r *rig) buryAfterwards(work string) error {
+	cmd := exec.Command("sh", "-c", `cat; "$1/privyseal" testbed down --dir "$2" --purge; rm -rf "$3"`, "sh", r.bin, r.dir, work)
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	input, err := cmd.StdinPipe()
+	r.input = input
+	return errors.Join(err, cmd.Start())
+}
 
 // traced makes a directory of the same programs in which bridge and signer trace
 // themselves. The tracer is their descendant, so that the process the testbed knows is
