@@ -25,7 +25,7 @@ type request struct {
 
 // serveCall answers one XML-RPC request.
 func (h *Hub) serveCall(w http.ResponseWriter, r *http.Request) {
-	method, params, ok := xmlrpc.ReadCall(w, r, xmlrpc.Limits{Size: h.cfg.MaxRequest})
+	method, params, ok := xmlrpc.ReadCall(w, r, xmlrpc.Limits{Size: h.limitOf(r)})
 	if !ok {
 		return
 	}
@@ -45,6 +45,32 @@ func (h *Hub) serveCall(w http.ResponseWriter, r *http.Request) {
 	if err := xmlrpc.RespondFault(w, f); err != nil {
 		c.Log.Debug("answer not delivered", "err", err)
 	}
+}
+
+// anonymousLimit is how large a call may be that comes without a session. Reading takes no more, and a stranger should not
+// be able to fill the hub's memory.
+const anonymousLimit = 1 << 20
+
+// limitOf is how large a call may be: a large one has to show its session before it is read.
+func (h *Hub) limitOf(r *http.Request) int {
+	if r.ContentLength >= 0 && r.ContentLength <= anonymousLimit {
+		return min(anonymousLimit, h.cfg.MaxRequest)
+	}
+	cred, err := credentialsOf(r)
+	if err != nil || cred == nil {
+		return min(anonymousLimit, h.cfg.MaxRequest)
+	}
+	err = h.store.Read(r.Context(), func(tx *store.Tx) error {
+		row, err := tx.SessionByID(cred.id)
+		if err == nil && (row.Closed || !cred.opens(row)) {
+			err = store.ErrNotFound
+		}
+		return err
+	})
+	if err != nil {
+		return min(anonymousLimit, h.cfg.MaxRequest)
+	}
+	return h.cfg.MaxRequest
 }
 
 // errCut tells that an answer broke off half-way.

@@ -23,12 +23,15 @@ func (h *Hub) Handler() http.Handler {
 	mux.Handle("/kojifiles/", h.filesHandler("/kojifiles/"))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Koji-Version", KojiVersion)
+		// The connection may still have the last answer's deadline. What cannot have one needs none taken away.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 		mux.ServeHTTP(w, r)
 	})
 }
 
 // serveHub tells uploads from calls: the first have a query with a file name and a body that is no XML.
 func (h *Hub) serveHub(w http.ResponseWriter, r *http.Request) {
+	w, r = paced(w, r)
 	if r.Method == http.MethodPost && r.Header.Get("Content-Type") == "application/octet-stream" {
 		h.serveUpload(w, r)
 		return

@@ -91,7 +91,7 @@ func (c *Ctx) authenticate(method string) error {
 		return err
 	}
 	// One answer for whatever is wrong: it tells a guesser nothing. The log says more.
-	if err != nil || row.Closed || subtle.ConstantTimeCompare([]byte(row.KeyHash), []byte(hashKey(cr.key))) != 1 {
+	if err != nil || row.Closed || !cr.opens(row) {
 		c.Log.Warn("session refused", "session", cr.id, "known", err == nil, "closed", row.Closed)
 		return buildsys.Errorf(buildsys.FaultAuth, "Invalid session or bad credentials")
 	}
@@ -171,6 +171,11 @@ func (h *Hub) outlived(s store.Session, now time.Time) bool {
 		since = *s.Renew
 	}
 	return now.After(since.Add(h.cfg.SessionLife))
+}
+
+// opens tells whether the credentials hold the session's key.
+func (cr *credentials) opens(s store.Session) bool {
+	return subtle.ConstantTimeCompare([]byte(s.KeyHash), []byte(hashKey(cr.key))) == 1
 }
 
 // newKey makes a session key: as Koji's it begins with the user's id, but the rest is random: 160 bits.

@@ -15,7 +15,6 @@ import (
 	"net/url"
 	"os"
 	"strconv"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -50,11 +49,11 @@ func (h *Hub) serveUpload(w http.ResponseWriter, r *http.Request) {
 	v, err := h.upload(c, w, r)
 	if err != nil {
 		var tooBig *http.MaxBytesError
-		var net interface{ Timeout() bool }
+		var slow interface{ Timeout() bool }
 		switch {
 		case errors.As(err, &tooBig):
 			http.Error(w, "The piece is larger than "+strconv.FormatInt(tooBig.Limit, 10)+" bytes.", http.StatusRequestEntityTooLarge)
-		case errors.As(err, &net) && net.Timeout():
+		case errors.As(err, &slow) && slow.Timeout():
 			http.Error(w, "The piece did not arrive in time.", http.StatusRequestTimeout)
 		default:
 			f := c.fault(err)
@@ -105,9 +104,7 @@ func (h *Hub) upload(c *Ctx, w http.ResponseWriter, r *http.Request) (any, error
 		}
 	}
 	overwrite := q.Get("overwrite") != ""
-	body := &pacedBody{r: http.MaxBytesReader(w, r.Body, h.cfg.MaxUpload), rc: http.NewResponseController(w)}
-	defer body.done()
-	size, at, err := t.write(d, body, offset, overwrite, sum)
+	size, at, err := t.write(d, http.MaxBytesReader(w, r.Body, h.cfg.MaxUpload), offset, overwrite, sum)
 	if err != nil {
 		return nil, err
 	}
@@ -212,23 +209,6 @@ func (t *uploadTarget) write(d *os.File, body io.Reader, offset int64, overwrite
 }
 
 type onlyReader struct{ io.Reader }
-
-// uploadPause is how long an upload may stand still.
-const uploadPause = 2 * time.Minute
-
-// pacedBody reads a body that may take as long as it likes, but may not stand still.
-type pacedBody struct {
-	r  io.Reader
-	rc *http.ResponseController
-}
-
-func (p *pacedBody) Read(b []byte) (int, error) {
-	// A server that cannot set deadlines (a test's recorder) has no peer that stalls either.
-	_ = p.rc.SetReadDeadline(time.Now().Add(uploadPause))
-	return p.r.Read(b)
-}
-
-func (p *pacedBody) done() { _ = p.rc.SetReadDeadline(time.Time{}) }
 
 // checkUpload tells the size, time and, if asked, checksum of an uploaded file.
 func checkUpload(c *Ctx, a Args) (any, error) {

@@ -71,6 +71,9 @@ func dsn(path string, readOnly bool) string {
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
 }
 
+// SetClock makes the store's times come from now, for those who try out what happens later. Set it before the store is used.
+func (s *Store) SetClock(now func() time.Time) { s.now = now }
+
 // Close closes the database when the transactions still open have ended.
 func (s *Store) Close() error {
 	return errors.Join(s.reader.close(), s.writer.close())
