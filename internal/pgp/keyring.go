@@ -3,6 +3,7 @@ package pgp
 import (
 	"bytes"
 	"crypto/rsa"
+	"encoding"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -102,13 +103,16 @@ func (k *Keyring) VerifyReader(sig []byte, signed io.Reader) (Result, error) {
 	if _, err := io.Copy(digest, signed); err != nil {
 		return Result{}, fmt.Errorf("reading the signed bytes: %w", err)
 	}
-	state, err := digest.(interface{ MarshalBinary() ([]byte, error) }).MarshalBinary()
-	if err != nil {
-		return Result{}, fmt.Errorf("copying the hash: %w", err)
+	// judge writes into the hash, so a second candidate (keys of one key id) needs its state of before.
+	var state []byte
+	if len(candidates) > 1 {
+		if state, err = digest.(encoding.BinaryMarshaler).MarshalBinary(); err != nil {
+			return Result{}, fmt.Errorf("copying the hash: %w", err)
+		}
 	}
 	for i, c := range candidates {
 		if i > 0 {
-			if err := digest.(interface{ UnmarshalBinary([]byte) error }).UnmarshalBinary(state); err != nil {
+			if err := digest.(encoding.BinaryUnmarshaler).UnmarshalBinary(state); err != nil {
 				return Result{}, fmt.Errorf("copying the hash: %w", err)
 			}
 		}

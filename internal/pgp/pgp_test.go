@@ -431,6 +431,48 @@ func TestParseSignatureRefuses(t *testing.T) {
 	}
 }
 
+// Certificates that hold the same key (a renewed one beside the old) are all tried: the first may be revoked.
+func TestSameKeyInTwoCertificates(t *testing.T) {
+	config := &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA, Curve: packet.Curve25519}
+	e, err := openpgp.NewEntity("twice", "", "", config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func() *pgp.Certificate {
+		var public bytes.Buffer
+		if err := e.Serialize(&public); err != nil {
+			t.Fatal(err)
+		}
+		certs, err := pgp.ReadCertificates(&public)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return certs[0]
+	}
+	good := read()
+	var sig bytes.Buffer
+	if err := openpgp.DetachSign(&sig, []*openpgp.Entity{e}, strings.NewReader("data"), config); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Revoke(packet.NoReason, "", config); err != nil {
+		t.Fatal(err)
+	}
+	revoked := read()
+	for name, tc := range map[string]struct {
+		ring  *pgp.Keyring
+		state pgp.State
+	}{
+		"good first":    {pgp.NewKeyring(good, revoked), pgp.Verified},
+		"revoked first": {pgp.NewKeyring(revoked, good), pgp.Verified},
+		"only revoked":  {pgp.NewKeyring(revoked), pgp.Bad},
+	} {
+		r, err := tc.ring.Verify(sig.Bytes(), []byte("data"))
+		if err != nil || r.State != tc.state {
+			t.Errorf("%s: %v %v %s", name, err, r.State, r.Reason)
+		}
+	}
+}
+
 func TestKeyringConcurrentUse(t *testing.T) {
 	data := []byte("data")
 	sig := newGnupg(t, "rsa-subkey").run(data, "--detach-sign")
