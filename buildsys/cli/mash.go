@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -35,7 +36,7 @@ func mashCommand(a *App) *cobra.Command {
 	fs := cmd.Flags()
 	fs.StringVarP(&o.output, "outputdir", "o", "", "make the tree in `DIR` instead of the section's outputdir")
 	fs.StringVarP(&o.config, "config", "c", mash.DefaultConfig, "read `FILE` instead of the usual mash.conf")
-	fs.StringVar(&o.key, "repomd-key", "", "the signer's `KEY` for repomd.xml instead of repomd_key in mash.conf")
+	fs.StringVar(&o.key, "repomd-key", "", "the signer's `KEY` for repomd.xml instead of repomd_key in mash.conf (or the only one you may use)")
 	fs.Bool("no-delta", false, "make no delta packages, as ever")
 	o.secret.register(cmd)
 	a.listing(cmd)
@@ -92,8 +93,9 @@ func (a *App) mash(ctx context.Context, o mashOptions, names []string) error {
 			d.RepomdKey = c.RepomdKey
 		}
 		if d.RepomdKey == "" {
-			return failf("set repomd_key in mash.conf, or give --repomd-key KEY; list-keys shows the keys you may use",
-				"%s: no key for repomd.xml", d.Name)
+			if d.RepomdKey, err = m.onlyKey(ctx); err != nil {
+				return err
+			}
 		}
 		if _, err := m.signer(ctx, d.RepomdKey); err != nil {
 			return err
@@ -160,16 +162,49 @@ func (m *masher) close() {
 	}
 }
 
+// dial reaches the signer, once.
+func (m *masher) dial(ctx context.Context) error {
+	if m.session != nil {
+		return nil
+	}
+	s, err := m.a.dialSigner(ctx)
+	if err != nil {
+		return err
+	}
+	m.session, m.signers = &s, map[string]mash.Signer{}
+	return nil
+}
+
+// onlyKey is the user's key for repomd.xml, if there is but one.
+func (m *masher) onlyKey(ctx context.Context) (string, error) {
+	if err := m.dial(ctx); err != nil {
+		return "", err
+	}
+	keys, err := m.session.ListKeys(ctx)
+	if err != nil {
+		return "", signerFailure(err)
+	}
+	var names []string
+	for _, k := range keys {
+		if slices.Contains(k.Purposes, "repomd") {
+			names = append(names, k.Name)
+		}
+	}
+	switch len(names) {
+	case 0:
+		return "", failf("the signer's administrator makes one: key new NAME --purpose repomd --for USER", "you may use no key for repomd.xml")
+	case 1:
+		return names[0], nil
+	}
+	return "", failf("set repomd_key in mash.conf, or give --repomd-key KEY", "which key signs repomd.xml? you may use %s", strings.Join(names, ", "))
+}
+
 func (m *masher) signer(ctx context.Context, key string) (mash.Signer, error) {
 	if s := m.signers[key]; s != nil {
 		return s, nil
 	}
-	if m.session == nil {
-		s, err := m.a.dialSigner(ctx)
-		if err != nil {
-			return nil, err
-		}
-		m.session, m.signers = &s, map[string]mash.Signer{}
+	if err := m.dial(ctx); err != nil {
+		return nil, err
 	}
 	k, err := m.session.unlock(ctx, m.a, key, m.secret)
 	if err != nil {
