@@ -56,6 +56,7 @@ type certKey struct {
 	info    PublicKeyInfo
 	public  *packet.PublicKey
 	refused string // why its signatures never count: "" for a key that signs
+	revoked bool   // that is why
 }
 
 // Fingerprint is that of the primary key: 40 upper case hex digits.
@@ -204,7 +205,7 @@ func parseCertificate(raw []byte) (c *Certificate, err error) {
 	primary := newCertKey(entity.PrimaryKey, self)
 	switch {
 	case err != nil:
-		primary.refused = "is revoked"
+		primary.refused, primary.revoked = "is revoked", true
 	case self.FlagsValid && !self.FlagSign:
 		primary.refused = "certifies only"
 	}
@@ -219,10 +220,10 @@ func parseCertificate(raw []byte) (c *Certificate, err error) {
 		binding, err := sub.Verify(time.Time{}, nil)
 		key := newCertKey(sub.PublicKey, binding)
 		switch {
-		case primary.refused == "is revoked":
-			key.refused = "belongs to a primary key that is revoked"
+		case primary.revoked:
+			key.refused, key.revoked = "belongs to a primary key that is revoked", true
 		case err != nil && binding == nil && sub.Revoked(nil, time.Time{}):
-			key.refused = "is revoked"
+			key.refused, key.revoked = "is revoked", true
 		case err != nil:
 			key.refused = "is not bound to its primary key"
 		case !binding.FlagsValid || !binding.FlagSign:

@@ -46,8 +46,7 @@ type Result struct {
 
 // Keyring is an immutable set of certificates, indexed by key id.
 type Keyring struct {
-	certs []*Certificate
-	byID  map[string][]ringKey
+	byID map[string][]ringKey
 }
 
 type ringKey struct {
@@ -55,13 +54,25 @@ type ringKey struct {
 	key  *certKey
 }
 
-// NewKeyring makes a keyring. Two keys with the same key id may stand in it.
+// NewKeyring makes a keyring. Two keys with the same key id may stand in it, and several copies of one certificate: a renewed copy makes
+// signatures count that an older one calls expired, but a revocation in any of them is final.
 func NewKeyring(certs ...*Certificate) *Keyring {
-	k := &Keyring{certs: certs, byID: make(map[string][]ringKey)}
+	k := &Keyring{byID: make(map[string][]ringKey)}
+	revoked := make(map[string]bool)
 	for _, c := range certs {
 		for i := range c.keys {
-			id := c.keys[i].info.KeyID
-			k.byID[id] = append(k.byID[id], ringKey{c, &c.keys[i]})
+			if c.keys[i].revoked {
+				revoked[c.keys[i].info.Fingerprint] = true
+			}
+		}
+	}
+	for _, c := range certs {
+		for i := range c.keys {
+			key := &c.keys[i]
+			// A revocation counts, whichever copy of the certificate holds it.
+			if !revoked[key.info.Fingerprint] || key.revoked {
+				k.byID[key.info.KeyID] = append(k.byID[key.info.KeyID], ringKey{c, key})
+			}
 		}
 	}
 	return k

@@ -431,7 +431,7 @@ func TestParseSignatureRefuses(t *testing.T) {
 	}
 }
 
-// Certificates that hold the same key (a renewed one beside the old) are all tried: the first may be revoked.
+// Of several copies of a certificate, a revocation in any of them counts; otherwise the renewed one does.
 func TestSameKeyInTwoCertificates(t *testing.T) {
 	config := &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA, Curve: packet.Curve25519}
 	e, err := openpgp.NewEntity("twice", "", "", config)
@@ -449,9 +449,22 @@ func TestSameKeyInTwoCertificates(t *testing.T) {
 		}
 		return certs[0]
 	}
-	good := read()
+	renewed := read()
+	past := uint32(1)
+	for _, id := range e.Identities {
+		self := id.SelfCertifications[0].Packet
+		self.KeyLifetimeSecs = &past
+		if err := self.SignUserId(id.Name, e.PrimaryKey, e.PrivateKey, config); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expired := read()
 	var sig bytes.Buffer
-	if err := openpgp.DetachSign(&sig, []*openpgp.Entity{e}, strings.NewReader("data"), config); err != nil {
+	signed := time.Now().Add(time.Minute)
+	s := &packet.Signature{Version: 4, PubKeyAlgo: e.PrivateKey.PubKeyAlgo, Hash: crypto.SHA256, CreationTime: signed, IssuerKeyId: &e.PrivateKey.KeyId}
+	h := crypto.SHA256.New()
+	h.Write([]byte("data"))
+	if err := errors.Join(s.Sign(h, e.PrivateKey, config), s.Serialize(&sig)); err != nil {
 		t.Fatal(err)
 	}
 	if err := e.Revoke(packet.NoReason, "", config); err != nil {
@@ -462,9 +475,14 @@ func TestSameKeyInTwoCertificates(t *testing.T) {
 		ring  *pgp.Keyring
 		state pgp.State
 	}{
-		"good first":    {pgp.NewKeyring(good, revoked), pgp.Verified},
-		"revoked first": {pgp.NewKeyring(revoked, good), pgp.Verified},
-		"only revoked":  {pgp.NewKeyring(revoked), pgp.Bad},
+		"renewed":               {pgp.NewKeyring(renewed), pgp.Verified},
+		"expired":               {pgp.NewKeyring(expired), pgp.Bad},
+		"renewed and expired":   {pgp.NewKeyring(renewed, expired), pgp.Verified},
+		"expired and renewed":   {pgp.NewKeyring(expired, renewed), pgp.Verified},
+		"revoked":               {pgp.NewKeyring(revoked), pgp.Bad},
+		"renewed and revoked":   {pgp.NewKeyring(renewed, revoked), pgp.Bad},
+		"revoked among them":    {pgp.NewKeyring(expired, revoked, renewed), pgp.Bad},
+		"renewed, listed twice": {pgp.NewKeyring(renewed, renewed), pgp.Verified},
 	} {
 		r, err := tc.ring.Verify(sig.Bytes(), []byte("data"))
 		if err != nil || r.State != tc.state {

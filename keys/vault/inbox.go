@@ -143,6 +143,9 @@ func (v *Vault) ServeInbox(ctx context.Context, log *slog.Logger) error {
 		if err := durable.MkdirAll(filepath.Join(v.dir, sub), 0o700); err != nil {
 			return err
 		}
+		if err := durable.RemoveStale(filepath.Join(v.dir, sub), time.Hour); err != nil {
+			return err
+		}
 	}
 	// Answers that nobody came for are forgotten after a day.
 	if err := removeOld(filepath.Join(v.dir, "outbox"), 24*time.Hour); err != nil {

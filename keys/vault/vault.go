@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -184,6 +185,10 @@ func (k *Lock) Init(ctx context.Context, rec Recorder, by string, o Options) err
 // Hold opens the vault for writing. It compares the state with the record, finishing or dropping a change that a crash cut short.
 // The error is a *MismatchError when the two do not belong together.
 func (k *Lock) Hold(rec Recorder) (*Vault, error) {
+	// What a killed writer left half-written has no name that anybody reads.
+	if err := durable.RemoveStale(k.dir, time.Hour); err != nil {
+		return nil, err
+	}
 	v, err := Open(k.dir)
 	next, nextErr := readState(k.path("state.next"))
 	if err != nil && nextErr != nil {
