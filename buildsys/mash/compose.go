@@ -189,7 +189,7 @@ func (w *weaver) sign(ctx context.Context, dir string, xml []byte) error {
 // writeSynced writes a new file of a tree that nobody sees yet. Its directory
 // is synced with all others before the tree is published.
 func writeSynced(path string, data []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return err
 	}

@@ -91,12 +91,18 @@ func tryExamine(ctx context.Context, path string, ring *pgp.Keyring) (verdict, e
 	copy(v.digest[:], sum.Sum(nil))
 
 	for _, sig := range later {
-		// The payload passes once more: a signature's hash starts with the
-		// salt or the algorithm that only the packet names.
+		// The payload passes once more, as only the packet names its hash. It
+		// must be what passed the first time.
+		again := sha256.New()
+		again.Write(pkg.Lead)
+		again.Write(pkg.SigHeaderBytes())
 		body := io.NewSectionReader(f, pkg.HeaderStart, st.Size()-pkg.HeaderStart)
-		r, err := ring.VerifyReader(sig.Packet, bufio.NewReaderSize(stoppable{ctx, body}, 256<<10))
+		r, err := ring.VerifyReader(sig.Packet, io.TeeReader(stoppable{ctx, body}, again))
 		if err := v.count(r, err, &unknown); err != nil {
 			return v, err
+		}
+		if r.State == pgp.Verified && !bytes.Equal(again.Sum(nil), v.digest[:]) {
+			return v, errors.New("the file changed while it was verified")
 		}
 	}
 	switch {

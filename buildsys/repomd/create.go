@@ -160,7 +160,7 @@ func Write(ctx context.Context, dir string, entries []Entry, opts Options) (xml 
 	if xml, err = w.close(); err != nil {
 		return nil, err
 	}
-	return xml, durable.WriteFile(filepath.Join(dir, "repomd.xml"), xml, 0o644)
+	return xml, durable.WriteFile(filepath.Join(dir, "repomd.xml"), xml, 0o666)
 }
 
 // addAll reads packages with several goroutines and adds them in order.

@@ -47,7 +47,7 @@ func (t *tally) Write(b []byte) (int, error) {
 }
 
 func newStream(path string, sum Checksum) (*stream, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return nil, err
 	}
