@@ -1,0 +1,162 @@
+package hub
+
+import (
+	"bytes"
+	"crypto/rand"
+	"fmt"
+	"hash/adler32"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/privyseal/privyseal/buildsys"
+	"github.com/privyseal/privyseal/buildsys/xmlrpc"
+)
+
+func TestUploadThroughTheClient(t *testing.T) {
+	s := startServer(t, Config{LoginCreatesUser: true})
+	c := s.client(t, "admin")
+	data := make([]byte, 9<<20+123) // more than one piece
+	if _, err := rand.Read(data); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string][]byte{"big.rpm": data, "empty": {}} {
+		if err := c.Upload(t.Context(), "cli-build/1.2.x", name, bytes.NewReader(want), int64(len(want))); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(filepath.Join(s.cfg.TopDir, "work", "cli-build", "1.2.x", name))
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: %d bytes arrived, %v", name, len(got), err)
+		}
+		if p, err := s.UploadPath("cli-build/1.2.x", name); err != nil || filepath.Base(p) != name {
+			t.Errorf("UploadPath: %q, %v", p, err)
+		}
+	}
+	owner, err := os.ReadFile(filepath.Join(s.cfg.TopDir, "work", "cli-build", "1.2.x", ".user"))
+	if err != nil || string(owner) != "1" {
+		t.Errorf(".user: %q, %v", owner, err)
+	}
+	sum := must(t, c, "checkUpload", "cli-build/1.2.x", "big.rpm", xmlrpc.Kwargs{"verify": "adler32"}).(map[string]any)
+	if sum["hexdigest"] != fmt.Sprintf("%08x", adler32.Checksum(data)) {
+		t.Errorf("checkUpload: %v", sum)
+	}
+	if v := must(t, c, "checkUpload", "cli-build/1.2.x", "nosuch"); v != nil {
+		t.Errorf("a file that is not there: %v", v)
+	}
+	// The directory is its first uploader's.
+	joe := s.client(t, "joe")
+	refused(t, buildsys.FaultGeneric, joe.Upload(t.Context(), "cli-build/1.2.x", "mine", bytes.NewReader(nil), 0))
+	if err := joe.Upload(t.Context(), "cli-build/other", "mine", bytes.NewReader([]byte("x")), 1); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// piece posts one piece by hand.
+func (s *server) piece(t *testing.T, id int64, key string, q url.Values, body string) (map[string]any, error) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"?"+q.Encode(), bytes.NewReader([]byte(body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/octet-stream")
+	if id != 0 {
+		req.Header.Set("Koji-Session-Id", strconv.FormatInt(id, 10))
+		req.Header.Set("Koji-Session-Key", key)
+		req.Header.Set("Koji-Session-Callnum", "1")
+	}
+	resp, err := s.httpClient().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	doc, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := xmlrpc.DecodeResponse(doc, xmlrpc.Limits{})
+	m, _ := v.(map[string]any)
+	return m, err
+}
+
+func TestUploadOffsets(t *testing.T) {
+	s := startServer(t, Config{})
+	id, key := s.openSession(t, "admin", "-")
+	file := filepath.Join(s.cfg.TopDir, "work", "d", "f")
+	q := func(kv ...string) url.Values {
+		v := url.Values{"filepath": {"d"}, "filename": {"f"}, "fileverify": {"adler32"}}
+		for i := 0; i < len(kv); i += 2 {
+			v.Set(kv[i], kv[i+1])
+		}
+		return v
+	}
+	steps := []struct {
+		q       url.Values
+		body    string
+		content string
+		code    buildsys.FaultCode
+	}{
+		{q("offset", "0"), "hello ", "hello ", 0},
+		{q("offset", "0"), "hello ", "hello ", buildsys.FaultGeneric}, // exists
+		{q("offset", "6"), "world", "hello world", 0},
+		{q("offset", "6"), "world", "hello world", 0}, // a retry of the last piece
+		{q("offset", "0", "overwrite", "1"), "bye", "bye", 0},
+		{q("offset", "-1"), "!", "bye!", 0},
+		{q("offset", "1"), "x", "bxe!", buildsys.FaultGeneric}, // not at the end, and said so
+		{q("offset", "x"), "x", "bxe!", buildsys.FaultParameter},
+		{q("offset", "0", "fileverify", "crc"), "x", "bxe!", buildsys.FaultGeneric},
+		{q("offset", "0", "volume", "other"), "x", "bxe!", buildsys.FaultGeneric},
+	}
+	for i, st := range steps {
+		m, err := s.piece(t, id, key, st.q, st.body)
+		if st.code != 0 {
+			refused(t, st.code, err)
+		} else if err != nil {
+			t.Fatalf("step %d: %v", i, err)
+		} else if want := fmt.Sprintf("%08x", adler32.Checksum([]byte(st.body))); m["size"] != int64(len(st.body)) || m["hexdigest"] != want {
+			t.Errorf("step %d: %v, want checksum %s", i, m, want)
+		}
+		if got, err := os.ReadFile(file); err != nil || string(got) != st.content {
+			t.Errorf("step %d: the file holds %q, %v; want %q", i, got, err, st.content)
+		}
+	}
+}
+
+func TestUploadPaths(t *testing.T) {
+	s := startServer(t, Config{})
+	id, key := s.openSession(t, "admin", "-")
+	work := filepath.Join(s.cfg.TopDir, "work")
+	outside := t.TempDir()
+	for _, err := range []error{
+		os.MkdirAll(filepath.Join(work, "d"), 0o755),
+		os.Symlink(outside, filepath.Join(work, "link")),
+		os.Symlink(filepath.Join(outside, "target"), filepath.Join(work, "d", "link")),
+		os.Mkdir(filepath.Join(work, "d", "dir"), 0o755),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, p := range [][2]string{
+		{"", "f"}, {".", "f"}, {"..", "f"}, {"../x", "f"}, {"d/../../x", "f"}, {"/etc", "f"}, {"d\x00", "f"},
+		{"d", ""}, {"d", ".user"}, {"d", ".."}, {"d", "a/b"}, {"d", "../f"}, {"d", "nul\x00"},
+		{"link", "f"}, {"link/deeper", "f"}, {"d", "link"}, {"d", "dir"}, {"d/dir/../../link", "f"},
+		{"tasks", "f"}, {"tasks/1", "f"}, {"tasks/1/x", "f"}, {"tasks/2/1", "f"},
+	} {
+		_, err := s.piece(t, id, key, url.Values{"filepath": {p[0]}, "filename": {p[1]}, "overwrite": {"1"}}, "evil")
+		refused(t, buildsys.FaultGeneric, err)
+		if got, err := s.UploadPath(p[0], p[1]); err == nil {
+			t.Errorf("UploadPath(%q, %q) = %q", p[0], p[1], got)
+		}
+	}
+	_, err := s.piece(t, id, key, url.Values{"filepath": {"tasks/1/1"}, "filename": {"f"}}, "evil")
+	refused(t, buildsys.FaultAuthLock, err) // builders only, with the exclusive lock
+	_, err = s.piece(t, 0, "", url.Values{"filepath": {"d"}, "filename": {"f"}}, "evil")
+	refused(t, buildsys.FaultActionNotAllowed, err)
+	if left, err := os.ReadDir(outside); err != nil || len(left) != 0 {
+		t.Errorf("outside of work: %v, %v", left, err)
+	}
+}
