@@ -20,10 +20,10 @@ var wireQuirks = []quirk{
 	{"import-sig-unknown-key", "addRPMSig", "answer", "", "a signature that nobody can verify is not accepted"},
 	{"import-sig-unknown-key", "writeSignedRPM", "answer", "", "the same: there is no such signature"},
 	{"lib-history", "listTaggedRPMS", "result*", "", "the same: its row is missing"},
-	{"*", "getTag", "fault.string", `"getTag() missing 1 required positional argument: 'tagInfo'"`, "the method's name, not that of a Python function"},
+	{"*", "getTag", "fault.string", `"getTag() missing required argument 'tagInfo'"`, "the method's name, not that of a Python function"},
 	{"*", "getTag", "fault.string", `"getTag() got an unexpected keyword argument 'colour'"`, "the same"},
 	{"lib-corners", "createTag", "fault.string", `"createTag() got an unexpected keyword argument 'colour'"`, "the same"},
-	{"lib-corners", "tagBuild", "fault.string", `"tagBuild() missing 1 required positional argument: 'build'"`, "the same"},
+	{"lib-corners", "tagBuild", "fault.string", `"tagBuild() missing required argument 'build'"`, "the same"},
 	{"error-add-tag-bad-name", "createTag", "fault.string", `"tag name \"bad name\" holds white space or control characters"`, "what is wrong with a name is said plainly"},
 	{"lib-corners", "createTag", "fault.string", "", "the same"},
 	{"lib-corners", "createTag", "fault.code", "1019", "an argument of the wrong type is a ParameterError everywhere"},
@@ -34,12 +34,13 @@ var wireQuirks = []quirk{
 	{"error-call-host-method", "host.getTasks", "fault.string", "", "it names the user and says what to do"},
 	{"lib-corners", "*", "fault.string", `"No such task: 999999"`, "it says what was not found"},
 	{"lib-corners", "addRPMSig", "fault.string", `"signature header for hello-1.0-1.x86_64: rpm signature header: cut off after 12 bytes"`, "it says what is wrong with the header"},
+	{"lib-corners", "listTags", "fault.string", `"No such build: 'nosuch-1-1'"`, "quoted as everywhere else"},
 	{"lib-corners", "packageListAdd", "answer", "", "a package's name holds no white space"},
 }
 
 // transportQuirks are those of the requests that no client makes.
 var transportQuirks = []quirk{
-	{"wrong-arity", "*", "answer", `"getTag() missing 1 required positional argument: 'tagInfo'"`, "the method's name, not that of a Python function"},
+	{"wrong-arity", "*", "answer", `"getTag() missing required argument 'tagInfo'"`, "the method's name, not that of a Python function"},
 	{"unknown-keyword", "*", "answer", `"getTag() got an unexpected keyword argument 'colour'"`, "the same"},
 }
 
