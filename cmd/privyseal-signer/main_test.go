@@ -234,6 +234,11 @@ func TestCommandLine(t *testing.T) {
 	}{
 		{[]string{"list"}, 1, "--batch FILE"}, // standard input is no terminal
 		{[]string{"help"}, 0, "ca issue CSRFILE"},
+		{[]string{"key", "new", "--help"}, 0, "-public-out file"},
+		{[]string{"init", "--help"}, 0, "-argon2-memory-kib KiB"},
+		{[]string{"ca", "--help"}, 0, "ca issue CSRFILE"},
+		{[]string{"serve", "--help"}, 0, "until SIGTERM"},
+		{[]string{"destroy", "--help"}, 2, "unknown command"},
 		{[]string{"--no-such-flag"}, 2, "no-such-flag"},
 		{[]string{"--batch", "x", "list"}, 2, "exclude each other"},
 		{[]string{"--batch", "none"}, 1, "no such file"},

@@ -19,11 +19,11 @@ const maxRequest = 1 << 20
 
 func (c *Console) caIssue(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("ca issue", flag.ContinueOnError)
-	user := fs.String("user", "", "")
-	out := fs.String("out", "", "")
-	days := fs.Int("days", int(pki.DefaultLife.Hours()/24), "")
-	pass := fs.String("passphrase-file", "", "")
-	words, err := parse(fs, args, "CSRFILE")
+	user := fs.String("user", "", "`NAME` of the user to whom the certificate is bound")
+	out := fs.String("out", "", "`file` to write")
+	days := fs.Int("days", int(pki.DefaultLife.Hours()/24), "life of the certificate")
+	pass := fs.String("passphrase-file", "", "`file` whose first line is the console passphrase")
+	words, err := c.parse(fs, args, "CSRFILE")
 	if err != nil {
 		return err
 	}
@@ -111,8 +111,8 @@ func readRequest(file, user string) ([]byte, error) {
 
 func (c *Console) caShow(_ context.Context, args []string) error {
 	fs := flag.NewFlagSet("ca show", flag.ContinueOnError)
-	out := fs.String("out", "", "")
-	if _, err := parse(fs, args); err != nil {
+	out := fs.String("out", "", "`file` to write")
+	if _, err := c.parse(fs, args); err != nil {
 		return err
 	}
 	state, err := c.state()
@@ -123,7 +123,7 @@ func (c *Console) caShow(_ context.Context, args []string) error {
 }
 
 func (c *Console) pin(_ context.Context, args []string) error {
-	if _, err := parse(flag.NewFlagSet("pin", flag.ContinueOnError), args); err != nil {
+	if _, err := c.parse(flag.NewFlagSet("pin", flag.ContinueOnError), args); err != nil {
 		return err
 	}
 	data, err := os.ReadFile(c.path("inner.pem"))

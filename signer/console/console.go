@@ -47,17 +47,24 @@ func init() {
 		{"key show", "NAME [--public-out F.asc]", "give a key's public half", (*Console).keyShow},
 		{"grant", "KEY USER --by USER0 [--passphrase-file F]", "let USER use KEY; USER0 holds it and proves that", (*Console).grant},
 		{"list", "", "list users, keys and grants", (*Console).list},
-		{"help", "", "print this list", (*Console).help},
+		{"serve", "", "sign for clients, through the bridge, until SIGTERM", nil},
+		{"help", "", "print this list; every command takes --help", (*Console).help},
 	}
 }
 
-// Run runs one command as typed on the command line. It insists on a terminal.
+// Run runs one command as typed on the command line. It insists on a terminal, except for help.
 func (c *Console) Run(ctx context.Context, args []string) error {
-	if err := requireTerminal(c.Terminal); err != nil && !(len(args) == 1 && args[0] == "help") {
+	if err := requireTerminal(c.Terminal); err != nil && !asksForHelp(args) {
 		return err
 	}
 	return c.run(ctx, args)
 }
+
+func asksForHelp(args []string) bool {
+	return len(args) > 0 && (args[0] == "help" || slices.Contains(helpFlags, args[len(args)-1]))
+}
+
+var helpFlags = []string{"--help", "-help", "-h"}
 
 func (c *Console) run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
@@ -65,6 +72,12 @@ func (c *Console) run(ctx context.Context, args []string) error {
 	}
 	for _, v := range verbs {
 		if words := strings.Fields(v.name); len(args) >= len(words) && slices.Equal(words, args[:len(words)]) {
+			if v.run == nil {
+				if asksForHelp(args) {
+					return c.usage(func(other verb) bool { return other.name == v.name })
+				}
+				return daemon.Usagef("%s takes no arguments and stands in no batch file", v.name)
+			}
 			err := v.run(c, ctx, args[len(words):])
 			var usage *daemon.UsageError
 			if errors.As(err, &usage) {
@@ -73,16 +86,29 @@ func (c *Console) run(ctx context.Context, args []string) error {
 			return err
 		}
 	}
+	group := func(v verb) bool { return strings.HasPrefix(v.name, args[0]+" ") }
+	if len(args) == 2 && asksForHelp(args) && slices.ContainsFunc(verbs, group) {
+		return c.usage(group)
+	}
 	return daemon.Usagef("unknown command %.80q; help lists them", strings.Join(args[:min(2, len(args))], " "))
 }
 
-func (c *Console) help(context.Context, []string) error {
-	var b bytes.Buffer
-	b.WriteString("usage: privyseal-signer --vault DIR COMMAND\n       privyseal-signer --vault DIR --batch FILE\n\n")
-	for _, v := range verbs {
-		fmt.Fprintf(&b, "  %s %s\n        %s\n", v.name, v.args, v.about)
+func (c *Console) help(_ context.Context, args []string) error {
+	if len(args) > 0 && !asksForHelp(args) {
+		return daemon.Usagef("unexpected argument %q", args[0])
 	}
-	b.WriteString("  serve\n        sign for clients, through the bridge\n")
+	fmt.Fprint(c.Out, "usage: privyseal-signer --vault DIR COMMAND\n       privyseal-signer --vault DIR --batch FILE\n\n")
+	return c.usage(func(verb) bool { return true })
+}
+
+// usage lists verbs.
+func (c *Console) usage(which func(verb) bool) error {
+	var b bytes.Buffer
+	for _, v := range verbs {
+		if which(v) {
+			fmt.Fprintf(&b, "  %s\n        %s\n", strings.TrimSpace(v.name+" "+v.args), v.about)
+		}
+	}
 	_, err := c.Out.Write(b.Bytes())
 	return err
 }
@@ -95,13 +121,23 @@ func Record(dir string) (*seallog.Log, error) { return seallog.Open(filepath.Joi
 // author names who sits here, for the record.
 func author() string { return fmt.Sprintf("uid %d at the console", os.Getuid()) }
 
-// parse reads flags and positional arguments in any order; names are those of the positional ones, all of them wanted.
-func parse(fs *flag.FlagSet, args []string, names ...string) ([]string, error) {
+// parse reads flags and positional arguments in any order; names are those of the positional ones, all of them wanted. For --help it
+// tells the options and gives flag.ErrHelp, which ends a program with success.
+func (c *Console) parse(fs *flag.FlagSet, args []string, names ...string) ([]string, error) {
 	fs.SetOutput(io.Discard)
 	fs.Usage = func() {}
 	var words []string
 	for {
-		if err := fs.Parse(args); err != nil {
+		err := fs.Parse(args)
+		if errors.Is(err, flag.ErrHelp) {
+			if err := c.usage(func(v verb) bool { return v.name == fs.Name() }); err != nil {
+				return nil, err
+			}
+			fs.SetOutput(c.Out)
+			fs.PrintDefaults()
+			return nil, flag.ErrHelp
+		}
+		if err != nil {
 			return nil, daemon.Usagef("%w", err)
 		}
 		if fs.NArg() == 0 {

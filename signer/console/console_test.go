@@ -270,7 +270,7 @@ func TestRefusals(t *testing.T) {
 		{"", "no command given"},
 		{"key", "unknown command"},
 		{"key destroy x", "unknown command \"key destroy\""},
-		{"serve", "unknown command"},
+		{"serve", "stands in no batch file"},
 		{initLine, "holds a vault already"},
 		{"user add ann --passphrase-file @ann.pass", "user ann: name is taken"},
 		{"user add", "NAME is missing"},
@@ -448,7 +448,7 @@ func TestBatch(t *testing.T) {
 		{[]string{"user add dora --passphrase-file @bob.pass", "pin 'never closed"}, file + ":2: column 5", 2},
 		{[]string{"ca issue @ann.csr --user ann --out @ann2.pem"}, file + ":1: --passphrase-file is missing", 2},
 		{[]string{"user add dora"}, "--passphrase-file is missing", 2},
-		{[]string{"serve"}, file + ":1: unknown command", 2},
+		{[]string{"serve"}, file + ":1: serve takes no arguments", 2},
 	} {
 		out, err := batch(tc.lines...)
 		if err == nil || !strings.Contains(err.Error(), tc.want) || len(r.state().Users()) != tc.users {

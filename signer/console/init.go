@@ -28,15 +28,15 @@ const (
 
 func (c *Console) initVault(ctx context.Context, args []string) (err error) {
 	fs := flag.NewFlagSet("init", flag.ContinueOnError)
-	name := fs.String("name", "", "")
-	bridge := fs.String("bridge", "", "")
-	cert := fs.String("outer-cert", "", "")
-	key := fs.String("outer-key", "", "")
-	ca := fs.String("outer-ca", "", "")
-	pass := fs.String("passphrase-file", "", "")
-	parked := fs.Int("parked", 8, "")
-	memory := fs.Uint("argon2-memory-kib", uint(vault.DefaultArgon2.MemoryKiB), "")
-	if _, err := parse(fs, args); err != nil {
+	name := fs.String("name", "", "`NAME` of the signer, as in its outer certificate")
+	bridge := fs.String("bridge", "", "`HOST:PORT` of the bridge's port for signers")
+	cert := fs.String("outer-cert", "", "PEM `file`: certificate for the bridge, role signer")
+	key := fs.String("outer-key", "", "PEM `file`: its key; may be the same file")
+	ca := fs.String("outer-ca", "", "PEM `file`: the outer CA")
+	pass := fs.String("passphrase-file", "", "`file` whose first line is the console passphrase")
+	parked := fs.Int("parked", 8, "connections kept at the bridge")
+	memory := fs.Uint("argon2-memory-kib", uint(vault.DefaultArgon2.MemoryKiB), "memory for one passphrase, in `KiB`")
+	if _, err := c.parse(fs, args); err != nil {
 		return err
 	}
 	if err := need(fs, "name", "bridge", "outer-cert", "outer-ca"); err != nil {

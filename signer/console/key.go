@@ -16,8 +16,8 @@ import (
 
 func (c *Console) userAdd(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("user add", flag.ContinueOnError)
-	pass := fs.String("passphrase-file", "", "")
-	words, err := parse(fs, args, "NAME")
+	pass := fs.String("passphrase-file", "", "`file` whose first line is the passphrase")
+	words, err := c.parse(fs, args, "NAME")
 	if err != nil {
 		return err
 	}
@@ -47,12 +47,12 @@ func (c *Console) userAdd(ctx context.Context, args []string) error {
 
 func (c *Console) keyNew(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("key new", flag.ContinueOnError)
-	kind := fs.String("type", "", "")
-	purpose := fs.String("purpose", "", "")
-	uid := fs.String("uid", "", "")
-	users := fs.String("for", "", "")
-	out := fs.String("public-out", "", "")
-	words, err := parse(fs, args, "NAME")
+	kind := fs.String("type", "", "eddsa or rsa4096")
+	purpose := fs.String("purpose", "", "what it may sign, for ever: rpm, repomd, or data alone")
+	uid := fs.String("uid", "", "OpenPGP user `ID`, like 'Release <releng@example.org>'")
+	users := fs.String("for", "", "`USERS` who may use it, separated by commas")
+	out := fs.String("public-out", "", "`file` for the armored public key")
+	words, err := c.parse(fs, args, "NAME")
 	if err != nil {
 		return err
 	}
@@ -96,8 +96,8 @@ func (c *Console) keyNew(ctx context.Context, args []string) error {
 
 func (c *Console) keyShow(_ context.Context, args []string) error {
 	fs := flag.NewFlagSet("key show", flag.ContinueOnError)
-	out := fs.String("public-out", "", "")
-	words, err := parse(fs, args, "NAME")
+	out := fs.String("public-out", "", "`file` for the armored public key")
+	words, err := c.parse(fs, args, "NAME")
 	if err != nil {
 		return err
 	}
@@ -114,9 +114,9 @@ func (c *Console) keyShow(_ context.Context, args []string) error {
 
 func (c *Console) grant(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("grant", flag.ContinueOnError)
-	by := fs.String("by", "", "")
-	pass := fs.String("passphrase-file", "", "")
-	words, err := parse(fs, args, "KEY", "USER")
+	by := fs.String("by", "", "`USER` who holds the key")
+	pass := fs.String("passphrase-file", "", "`file` whose first line is the passphrase")
+	words, err := c.parse(fs, args, "KEY", "USER")
 	if err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func (c *Console) grant(ctx context.Context, args []string) error {
 }
 
 func (c *Console) list(_ context.Context, args []string) error {
-	if _, err := parse(flag.NewFlagSet("list", flag.ContinueOnError), args); err != nil {
+	if _, err := c.parse(flag.NewFlagSet("list", flag.ContinueOnError), args); err != nil {
 		return err
 	}
 	state, err := c.state()
