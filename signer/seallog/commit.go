@@ -21,6 +21,7 @@ type item struct {
 	sig     []byte
 	index   int64
 	err     error
+	unmade  bool // make failed: nothing was queued
 	done    chan struct{}
 }
 

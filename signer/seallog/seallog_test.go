@@ -175,6 +175,46 @@ func TestFailedMakerLeavesNothing(t *testing.T) {
 	mustSign(t, l, 1, "at last")
 }
 
+// Those who joined a maker whose session went away get a signature all the same, from a maker of their own.
+func TestJoinedMakerFails(t *testing.T) {
+	l := open(t, t.TempDir())
+	gone := errors.New("the session went away")
+	entered, leave := make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		_, _, _, err := l.Sign(t.Context(), subject(1), meta, func() ([]byte, error) {
+			close(entered)
+			<-leave
+			return nil, gone
+		})
+		if !errors.Is(err, gone) {
+			t.Errorf("the first: %v", err)
+		}
+	})
+	<-entered
+	var made atomic.Int32
+	joined := make([]*seallog.Pending, 5)
+	for i := range joined {
+		p, err := l.Start(t.Context(), subject(1), meta, func() ([]byte, error) { return fmt.Appendf(nil, "made %d", made.Add(1)), nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		joined[i] = p
+	}
+	close(leave)
+	for _, p := range joined {
+		wg.Go(func() {
+			if sig, index, _, err := p.Wait(t.Context()); err != nil || string(sig) != "made 1" || index != 0 {
+				t.Errorf("%q %d %v", sig, index, err)
+			}
+		})
+	}
+	wg.Wait()
+	if made.Load() != 1 {
+		t.Errorf("made %d times", made.Load())
+	}
+}
+
 func TestCancelledCallerKeepsOneSignature(t *testing.T) {
 	l := open(t, t.TempDir())
 	ctx, cancel := context.WithCancel(t.Context())

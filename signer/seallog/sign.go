@@ -24,6 +24,7 @@ func (l *Log) Sign(ctx context.Context, s Subject, m Meta, make func() ([]byte, 
 type Pending struct {
 	item    *item
 	existed bool
+	retry   func(ctx context.Context) (*Pending, error) // of one who joined another's maker, should that fail
 }
 
 // Start is the first half of Sign: it runs make in the caller's goroutine and queues the entry, so that a worker can go on with its
@@ -50,11 +51,12 @@ func (l *Log) Start(ctx context.Context, s Subject, m Meta, makeSig func() ([]by
 		}
 		it.sig, it.index = rec.Signature, rec.Index
 		close(it.done)
-		return &Pending{it, true}, nil
+		return &Pending{item: it, existed: true}, nil
 	}
 	if other, ok := l.inFlight[key]; ok {
 		l.mu.Unlock()
-		return &Pending{other, true}, nil
+		retry := func(ctx context.Context) (*Pending, error) { return l.Start(ctx, s, m, makeSig) }
+		return &Pending{other, true, retry}, nil
 	}
 	l.inFlight[key] = it
 	l.mu.Unlock()
@@ -64,9 +66,10 @@ func (l *Log) Start(ctx context.Context, s Subject, m Meta, makeSig func() ([]by
 		if queued {
 			return
 		}
-		// make failed or panicked: whoever joined is told, the next one tries again.
+		// make failed or panicked, perhaps only because its caller went away: whoever joined tries again on their own.
 		l.mu.Lock()
 		delete(l.inFlight, key)
+		it.unmade = true
 		if it.err == nil {
 			it.err = errors.New("seallog: making the signature did not end")
 		}
@@ -93,10 +96,11 @@ func (l *Log) Start(ctx context.Context, s Subject, m Meta, makeSig func() ([]by
 		return nil, err
 	}
 	queued = true
-	return &Pending{it, false}, nil
+	return &Pending{item: it}, nil
 }
 
-// Wait is the second half of Sign: it returns when the entry is durable. The bytes belong to the caller.
+// Wait is the second half of Sign: it returns when the entry is durable. The bytes belong to the caller. If another caller's make was
+// joined and failed, Wait runs this caller's own.
 func (p *Pending) Wait(ctx context.Context) (sig []byte, index int64, existed bool, err error) {
 	select {
 	case <-p.item.done:
@@ -106,6 +110,13 @@ func (p *Pending) Wait(ctx context.Context) (sig []byte, index int64, existed bo
 		case <-ctx.Done():
 			return nil, 0, false, context.Cause(ctx)
 		}
+	}
+	if p.item.unmade && p.retry != nil {
+		again, err := p.retry(ctx)
+		if err != nil {
+			return nil, 0, false, err
+		}
+		return again.Wait(ctx)
 	}
 	if p.item.err != nil {
 		return nil, 0, false, p.item.err
