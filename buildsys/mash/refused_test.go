@@ -230,6 +230,32 @@ func TestKeys(t *testing.T) {
 	r.mustCompose(t)
 }
 
+// TestOldPackages holds that a signature of a header that says nothing about
+// its payload does not count, and one over both does.
+func TestOldPackages(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.hub.Tags[tag] = nil
+	path := filepath.Join(t.TempDir(), "old.rpm")
+	if err := os.WriteFile(path, lab.RPM{Name: "old"}.Old(t), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r.hub.Import(t, tag, path)
+	r.hub.Sign(t, tag, r.key, nil)
+	_, err := r.compose(t)
+	var refused *mash.RefusedError
+	if !errors.As(err, &refused) || refused.Problems[0].Reason != mash.BadSig || !strings.Contains(err.Error(), "would not cover the payload") {
+		t.Errorf("a signature of the header alone: %v", err)
+	}
+	copyPath := r.hub.SignedPath(r.hub.Tags[tag][0], r.key.Sigkey(t))
+	r.key.SignWhole(t, copyPath)
+	r.mustCompose(t)
+	key(t, lab.KeyOtherEdDSA).SignWhole(t, copyPath)
+	if _, err := r.compose(t); !errors.As(err, &refused) || refused.Problems[0].Reason != mash.Unknown {
+		t.Errorf("a stranger's signature of header and payload: %v", err)
+	}
+}
+
 // TestExclusiveArch keeps a noarch package out of the trees that its source
 // package excludes.
 func TestExclusiveArch(t *testing.T) {

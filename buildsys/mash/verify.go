@@ -61,7 +61,7 @@ func tryExamine(ctx context.Context, path string, ring *pgp.Keyring) (verdict, e
 	v.nevra = pkg.Header.NEVRA()
 	v.limits = restriction{pkg.Header.Strings(rpmhead.TagExcludeArch), pkg.Header.Strings(rpmhead.TagExclusiveArch)}
 
-	unknown := false
+	unknown := ""
 	var later []rpmhead.Sig // over header and payload
 	for _, sig := range pkg.Signatures() {
 		v.signed = true
@@ -107,8 +107,8 @@ func tryExamine(ctx context.Context, path string, ring *pgp.Keyring) (verdict, e
 	}
 	switch {
 	case v.reason != "" || len(v.keys) > 0:
-	case unknown:
-		v.reason = Unknown
+	case unknown != "":
+		v.reason, v.detail = Unknown, unknown
 	case v.signed:
 		v.reason = BadSig
 	default:
@@ -119,7 +119,7 @@ func tryExamine(ctx context.Context, path string, ring *pgp.Keyring) (verdict, e
 
 // count adds what is known about one signature. A bad one beside a good one is
 // bad: readers differ in which they look at.
-func (v *verdict) count(r pgp.Result, err error, unknown *bool) error {
+func (v *verdict) count(r pgp.Result, err error, unknown *string) error {
 	if err != nil {
 		// Only a packet that cannot be read is the package's fault.
 		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
@@ -132,9 +132,9 @@ func (v *verdict) count(r pgp.Result, err error, unknown *bool) error {
 	case pgp.Verified:
 		v.keys = append(v.keys, r.Key)
 	case pgp.UnknownKey:
-		*unknown = true
-		if r.Signature != nil && v.detail == "" {
-			v.detail = "key " + r.Signature.KeyID
+		*unknown = "key not known"
+		if r.Signature != nil {
+			*unknown = "key " + r.Signature.KeyID
 		}
 	default:
 		v.reason, v.detail = BadSig, r.Reason

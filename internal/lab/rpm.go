@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/md5"
 	"crypto/rand"
+	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -141,6 +142,39 @@ func asRPMBuild(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	return slices.Concat(pkg.Lead, sig, body), nil
+}
+
+// Old makes the package as rpm 4.4 and 4.8 did (EL5, EL6): no digest of the
+// payload in the header, so that a signature of the header does not cover it;
+// MD5 and SHA-1 in the signature header.
+func (r RPM) Old(t testing.TB) []byte {
+	t.Helper()
+	b := r.Bytes(t)
+	pkg, err := rpmhead.Read(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fields []rpmhead.Field
+	for _, f := range pkg.Header.Fields() {
+		if f.Tag != rpmhead.TagRegion && f.Tag != rpmhead.TagPayloadDigest && f.Tag != rpmhead.TagPayloadDigestAlgo {
+			fields = append(fields, f)
+		}
+	}
+	raw, err := rpmhead.Marshal(rpmhead.TagRegion, fields)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := append(raw, b[pkg.HeaderEnd:]...)
+	sum, sha := md5.Sum(body), sha1.Sum(raw)
+	sig, err := rpmhead.Marshal(rpmhead.SigRegion, []rpmhead.Field{
+		rpmhead.StringField(rpmhead.SigSHA1, hex.EncodeToString(sha[:])),
+		rpmhead.Int32Field(rpmhead.SigSize, uint32(len(body))),
+		rpmhead.BinField(rpmhead.SigMD5, sum[:]),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Concat(pkg.Lead, sig, make([]byte, (8-len(sig)%8)%8), body)
 }
 
 // signatureHeader makes an unsigned signature header with its padding.

@@ -20,7 +20,11 @@ func TestVerifyDigests(t *testing.T) {
 	}
 	bare := lab.RPM{Name: "bare", Bare: true}.Bytes(t)
 	whole := lab.RPM{Name: "whole"}.Bytes(t)
-	for _, b := range [][]byte{bare, whole} {
+	old := lab.RPM{Name: "old"}.Old(t)
+	for _, b := range [][]byte{bare, whole, old} {
+		if err := rpmhead.VerifyDigests(bytes.NewReader(b)); err != nil {
+			t.Error(err)
+		}
 		pkg, err := rpmhead.Read(bytes.NewReader(b))
 		if err != nil {
 			t.Fatal(err)

@@ -70,6 +70,16 @@ func (f Field) strings() []string {
 	return out
 }
 
+// Fields returns all entries as fields, the region tag's included. Their data
+// must not be changed.
+func (h *Header) Fields() []Field {
+	out := make([]Field, len(h.entries))
+	for i := range h.entries {
+		out[i] = h.field(&h.entries[i])
+	}
+	return out
+}
+
 // field returns an entry of a header as a Field.
 func (h *Header) field(e *Entry) Field {
 	return Field{Tag: e.Tag, Type: e.Type, Count: e.Count, Data: h.value(e)}

@@ -227,6 +227,26 @@ func TestWriteSigned(t *testing.T) {
 	}
 }
 
+// TestOldPackage signs what EL5 and EL6 made: header and payload at once. rpm
+// reads it, and its digests.
+func TestOldPackage(t *testing.T) {
+	db := rpmDB(t)
+	b := lab.RPM{Name: "old"}.Old(t)
+	path := writeFile(t, "old.rpm", b)
+	pkg, err := rpmhead.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var strict *rpmhead.StrictError
+	if err := pkg.Header.CheckStrict(); !errors.As(err, &strict) || strict.Rule != rpmhead.RuleNoDigest {
+		t.Errorf("strict: %v", err)
+	}
+	if _, err := rpmhead.SignInPlace(path, rpmhead.SigPGP, detach(t, lab.KeyRSA4096, b[pkg.HeaderStart:])); err != nil {
+		t.Fatal(err)
+	}
+	rpmVerifies(t, db, path, "V4 RSA")
+}
+
 func TestWithSignatureRefuses(t *testing.T) {
 	pkg, err := rpmhead.Read(bytes.NewReader(sample(t, "plain-1.0-1.noarch.rpm")))
 	if err != nil {

@@ -82,7 +82,13 @@ func (k *Key) Sigkey(t testing.TB) string {
 }
 
 // SignRPM puts a header signature into an RPM file.
-func (k *Key) SignRPM(t testing.TB, path string) {
+func (k *Key) SignRPM(t testing.TB, path string) { k.sign(t, path, false) }
+
+// SignWhole puts a signature of header and payload into an RPM file, as was
+// usual before headers had a digest of the payload.
+func (k *Key) SignWhole(t testing.TB, path string) { k.sign(t, path, true) }
+
+func (k *Key) sign(t testing.TB, path string, payload bool) {
 	t.Helper()
 	whole, err := os.ReadFile(path)
 	if err != nil {
@@ -92,11 +98,22 @@ func (k *Key) SignRPM(t testing.TB, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sig, err := k.detach(pkg.Header.Bytes())
+	data := pkg.Header.Bytes()
+	if payload {
+		data = whole[pkg.HeaderStart:]
+	}
+	sig, err := k.detach(data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	region, _, err := rpmhead.WithSignature(pkg.Signature, rpmhead.SignatureTag(sig), sig)
+	tag := rpmhead.SignatureTag(sig)
+	switch {
+	case payload && tag == rpmhead.SigRSA:
+		tag = rpmhead.SigPGP
+	case payload:
+		tag = rpmhead.SigGPG
+	}
+	region, _, err := rpmhead.WithSignature(pkg.Signature, tag, sig)
 	if err != nil {
 		t.Fatal(err)
 	}
