@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -284,19 +285,11 @@ func TestDispatchLatency(t *testing.T) {
 		m := call(t, c, "getTaskInfo", id).(map[string]any)
 		took = append(took, time.Duration((m["start_ts"].(float64)-m["create_ts"].(float64))*1e9))
 	}
-	slices := append([]time.Duration{}, took...)
-	best := slices[0]
-	under := 0
-	for _, d := range slices {
-		best = min(best, d)
-		if d < 50*time.Millisecond {
-			under++
-		}
-	}
 	t.Logf("created to open: %v", took)
-	// The machine of a test is shared: most of them, not each.
-	if under < 6 {
-		t.Errorf("only %d of %d tasks were begun within 50 ms, the best in %v", under, len(took), best)
+	// The machine of a test is shared, so not each of them. Polling would show: the builder waits up to 20 s.
+	slices.Sort(took)
+	if best, median := took[0], took[len(took)/2]; best > 50*time.Millisecond || median > 500*time.Millisecond {
+		t.Errorf("tasks were begun after %v at best, %v in the median", best, median)
 	}
 }
 
