@@ -13,6 +13,7 @@ type pool struct {
 	db      *sql.DB
 	size    int
 	free    chan *conn // nil entries stand for connections not opened yet
+	closed  chan struct{}
 	beginBy string
 }
 
@@ -25,7 +26,7 @@ type conn struct {
 func newPool(db *sql.DB, size int, beginBy string) *pool {
 	db.SetMaxOpenConns(size)
 	db.SetMaxIdleConns(size)
-	p := &pool{db: db, size: size, free: make(chan *conn, size), beginBy: beginBy}
+	p := &pool{db: db, size: size, free: make(chan *conn, size), closed: make(chan struct{}), beginBy: beginBy}
 	for range size {
 		p.free <- nil
 	}
@@ -37,6 +38,8 @@ func (p *pool) begin(ctx context.Context) (*conn, error) {
 	var c *conn
 	select {
 	case c = <-p.free:
+	case <-p.closed:
+		return nil, errors.New("database is closed")
 	case <-ctx.Done():
 		return nil, fmt.Errorf("database busy: %w", context.Cause(ctx))
 	}
@@ -80,6 +83,7 @@ func (p *pool) discard(c *conn) {
 }
 
 func (p *pool) close() error {
+	close(p.closed)
 	var errs []error
 	for range p.size {
 		if c := <-p.free; c != nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"time"
 
 	_ "modernc.org/sqlite" // the engine, as database/sql driver "sqlite"
@@ -21,6 +22,7 @@ var ErrNotFound = errors.New("not found")
 type Store struct {
 	writer, reader *pool
 	now            func() time.Time
+	closing        sync.Once
 }
 
 // Open opens the database file at path, making it (mode 0600) and bringing its tables up to date as needed.
@@ -74,9 +76,10 @@ func dsn(path string, readOnly bool) string {
 // SetClock makes the store's times come from now, for those who try out what happens later. Set it before the store is used.
 func (s *Store) SetClock(now func() time.Time) { s.now = now }
 
-// Close closes the database when the transactions still open have ended.
-func (s *Store) Close() error {
-	return errors.Join(s.reader.close(), s.writer.close())
+// Close closes the database when the transactions still open have ended. Closing again does nothing.
+func (s *Store) Close() (err error) {
+	s.closing.Do(func() { err = errors.Join(s.reader.close(), s.writer.close()) })
+	return err
 }
 
 // Read runs fn in a read-only transaction, which sees one snapshot.
