@@ -22,6 +22,15 @@ import (
 func TestRealClient(t *testing.T) {
 	lab.Need(t, lab.RealKoji)
 	s := newSite(t)
+	confs := s.confs(t)
+	s.build(t)
+	c := &commands{confs: confs, text: s.printed, quirks: newQuirks(printedQuirks), exec: realKoji}
+	c.run(t, steps(t))
+}
+
+// confs writes a configuration file for each of the recordings' users.
+func (s *site) confs(t *testing.T) map[string]string {
+	t.Helper()
 	confs := map[string]string{}
 	for _, p := range profiles {
 		confs[p] = s.write(t, p+".conf", []byte(fmt.Sprintf(`[koji]
@@ -36,18 +45,35 @@ max_retries = 1
 poll_interval = 1
 `, s.addr, s.addr, s.addr, s.topdir, filepath.Join(s.dir, p+".pem"), s.caFile)))
 	}
-	s.build(t)
-	text := func(v string) string {
-		return strings.ReplaceAll(s.text(v), s.dir+string(os.PathSeparator), "<pki>/")
-	}
-	c := &commands{confs: confs, text: text, quirks: newQuirks(printedQuirks)}
-	c.run(t, steps(t))
+	return confs
 }
 
-// commands runs steps of the recordings with the real client.
+// printed is text for what commands print, which may name certificates.
+func (s *site) printed(v string) string {
+	return strings.ReplaceAll(s.text(v), s.dir+string(os.PathSeparator), "<pki>/")
+}
+
+// realKoji runs a command of the real client.
+func realKoji(ctx context.Context, t *testing.T, conf string, argv []string) (stdout, stderr string, exit int) {
+	t.Helper()
+	cmd := lab.Koji(t, ctx, conf, argv...)
+	cmd.Dir = lab.Testdata(t, "koji", "rpms")
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	var ended *exec.ExitError
+	if err != nil && !errors.As(err, &ended) {
+		t.Fatal(err)
+	}
+	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+// commands runs steps of the recordings with a client.
 type commands struct {
+	exec   func(ctx context.Context, t *testing.T, conf string, argv []string) (stdout, stderr string, exit int)
 	confs  map[string]string   // configuration file of each profile
 	text   func(string) string // undoes where this site has its files and its hub
+	loose  bool                // only standard output, and whether it failed, have to be Koji's
 	quirks *quirks
 }
 
@@ -67,22 +93,17 @@ func (c *commands) run(t *testing.T, list []step) {
 func (c *commands) one(t *testing.T, st step) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	cmd := lab.Koji(t, ctx, c.confs[st.Profile], st.Argv...)
-	cmd.Dir = lab.Testdata(t, "koji", "rpms")
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
-	if got := cmd.ProcessState.ExitCode(); got != st.Exit {
-		c.quirks.report(t, difference{st.Name, "(command)", "exit", fmt.Sprint(st.Exit), fmt.Sprint(got)}, st.Name)
+	stdout, stderr, exit := c.exec(ctx, t, c.confs[st.Profile], st.Argv)
+	if same := exit == st.Exit || c.loose && exit != 0 && st.Exit != 0; !same {
+		c.quirks.report(t, difference{st.Name, "(command)", "exit", fmt.Sprint(st.Exit), fmt.Sprint(exit)}, st.Name)
 	}
 	for _, o := range []struct{ at, want, got string }{
-		{"stdout", st.Stdout, stdout.String()},
-		{"stderr", st.Stderr, stderr.String()},
+		{"stdout", st.Stdout, stdout},
+		{"stderr", st.Stderr, stderr},
 	} {
+		if c.loose && o.at == "stderr" {
+			continue
+		}
 		want, got := settled(o.want), settled(c.printed(o.got))
 		if got != want {
 			c.quirks.report(t, difference{st.Name, "(command)", o.at, want, got}, st.Name)

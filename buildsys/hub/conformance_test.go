@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/privyseal/privyseal/buildsys/xmlrpc"
 	"github.com/privyseal/privyseal/internal/lab"
@@ -70,12 +71,23 @@ func (r *replay) step(t *testing.T, st step) {
 				continue
 			}
 			v, err := r.call(t, x, x.Method, params.([]any))
+			// Tasks are assigned behind the builder's back, maybe between two of its questions: it asks again.
+			for tries := 0; x.Method == "host.getTasks" && err == nil && shorter(v, x.Result) && tries < 100; tries++ {
+				time.Sleep(20 * time.Millisecond)
+				v, err = r.call(t, x, x.Method, params.([]any))
+			}
 			report(&x.call, r.compare(&x.call, v, err))
 			if x.Method == "sslLogin" || x.Method == "subsession" {
 				r.opened(x.Result, v)
 			}
 		}
 	}
+}
+
+func shorter(got, want any) bool {
+	g, ok1 := got.([]any)
+	w, ok2 := want.([]any)
+	return ok1 && ok2 && len(g) < len(w)
 }
 
 // compare holds one answer against the recorded one.

@@ -52,7 +52,7 @@ func TestRealClientOnTestbed(t *testing.T) {
 		}
 		return s
 	}
-	c := &commands{text: text, quirks: newQuirks(printedQuirks),
+	c := &commands{exec: realKoji, text: text, quirks: newQuirks(printedQuirks),
 		confs: map[string]string{"kojiadmin": env["KOJI_CONF"], "releng": env["KOJI_CONF_RELENG"]}}
 	c.run(t, steps(t))
 }
