@@ -33,7 +33,7 @@ type Result struct {
 	Serial   int64
 	Packages int // distinct files
 	Repos    []Repo
-	Warnings []string
+	Warnings []string // about packages; Dist.Warnings are about the configuration
 }
 
 // A Repo is one directory with metadata in a published tree.
@@ -67,9 +67,6 @@ func Compose(ctx context.Context, d *Dist, o Options) (*Result, error) {
 		return nil, err
 	}
 	o.Log.Info("verified", "tag", d.Tag, "packages", len(p.chosen))
-	for _, w := range p.warnings {
-		o.Log.Warn(w)
-	}
 	s, err := openStore(o.Output, d.Subdir)
 	if err != nil {
 		return nil, err

@@ -35,7 +35,7 @@ type plan struct {
 }
 
 func makePlan(ctx context.Context, d *Dist, hub Hub) (*plan, error) {
-	p := &plan{dist: d, warnings: slices.Clone(d.Warnings)}
+	p := &plan{dist: d}
 	trees := map[string]*repo{}
 	if err := p.layout(trees); err != nil {
 		return nil, err
