@@ -36,6 +36,9 @@ func buildMethods() []Method {
 			Args: "buildID=None, buildrootID=None, componentBuildrootID=None, hostID=None, type=None, filename=None, size=None, " +
 				"checksum=None, checksum_type=None, typeInfo=None, queryOpts=None, imageID=None, archiveID=None, strict=False",
 			Doc: "Empty: this hub keeps no files of builds but RPMs."},
+		{Name: "listBuildroots", Fn: func(_ *Ctx, a Args) (any, error) { return applyOpts(nil, a.Map("queryOpts")) },
+			Args: "hostID=None, tagID=None, state=None, rpmID=None, archiveID=None, taskID=None, buildrootID=None, repoID=None, queryOpts=None",
+			Doc:  "Empty: no builds are made in build roots yet."},
 		{Name: "getPackage", Args: "info, strict=False, create=False", Fn: getPackage,
 			Doc: "A package {id, name} by name or id; None if there is none, unless strict."},
 		{Name: "getPackageID", Args: "name, strict=False", Fn: func(c *Ctx, a Args) (any, error) {
