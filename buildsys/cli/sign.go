@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/privyseal/privyseal/buildsys/api"
 	"github.com/privyseal/privyseal/buildsys/release"
 )
 
@@ -94,7 +95,7 @@ func signBuildCommand(a *App) *cobra.Command {
 	return cmd
 }
 
-// releaseHub connects to the hub for signing: two sessions, so that headers
+// releaseHub connects to the hub for signing: several sessions, so that headers
 // travel while signatures are stored.
 func (a *App) releaseHub(ctx context.Context) (*release.Remote, error) {
 	c, err := a.config()
@@ -104,15 +105,19 @@ func (a *App) releaseHub(ctx context.Context) (*release.Remote, error) {
 	p := signPatience
 	p.retries = min(p.retries, c.MaxRetries)
 	p.interval = min(p.interval, c.RetryInterval)
-	write, err := a.loginWith(ctx, p)
+	main, err := a.loginWith(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	read, err := write.client.Subsession(ctx)
-	if err != nil {
-		return nil, err
+	sessions := []*api.Hub{main.api}
+	for range release.Storers {
+		sub, err := main.client.Subsession(ctx)
+		if err != nil {
+			return nil, err
+		}
+		sessions = append(sessions, main.with(sub))
 	}
-	return &release.Remote{Read: write.with(read), Write: write.api}, nil
+	return release.NewRemote(sessions[0], sessions[1:]...), nil
 }
 
 // picker lists the packages that a signing verb is about.

@@ -6,8 +6,8 @@
 // three stages that work at the same time: headers are fetched in chunks while
 // others are signed while others are stored. Every queue between the stages is
 // bounded, so a slow stage holds up the one before it instead of filling memory:
-// at most about 2 * ChunkSize headers wait to be signed, and BatchItems
-// signatures or BatchBytes wait to be stored. Payloads never move.
+// at most about 2 * ChunkSize headers wait to be signed, and BatchItems or
+// BatchBytes of signatures wait beside those that Storers calls hold. Payloads never move.
 //
 // # Nothing is signed twice, nothing counts unverified
 //

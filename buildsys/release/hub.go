@@ -48,8 +48,8 @@ type PackageError struct{ Err error }
 func (e *PackageError) Error() string { return e.Err.Error() }
 func (e *PackageError) Unwrap() error { return e.Err }
 
-// Hub is what signing needs of the build system. Headers may be called while
-// Store is, from another goroutine.
+// Hub is what signing needs of the build system. Headers and Store are called at
+// the same time, Store from several goroutines.
 type Hub interface {
 	// Tagged lists the packages that a tag holds. An unknown tag is an error.
 	Tagged(ctx context.Context, tag string, o TagOptions) ([]RPM, error)

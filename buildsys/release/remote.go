@@ -11,21 +11,41 @@ import (
 	"github.com/privyseal/privyseal/buildsys/xmlrpc"
 )
 
-// Remote is the Hub over XML-RPC. Read and Write may be one session; with two,
-// headers are fetched while signatures are stored.
+// Remote is the Hub over XML-RPC. The calls of one session run one after the
+// other, so it takes several: one to read with, others to store with.
 type Remote struct {
-	// Read needs a login, Write one with the permission sign.
-	Read, Write *api.Hub
+	read  *api.Hub
+	write chan *api.Hub // those that are idle
 }
 
 var _ Hub = (*Remote)(nil)
+
+// NewRemote makes a Remote. Every session needs a login, those to write with the
+// permission sign; without one to write with nothing can be stored.
+func NewRemote(read *api.Hub, write ...*api.Hub) *Remote {
+	r := &Remote{read: read, write: make(chan *api.Hub, len(write))}
+	for _, w := range write {
+		r.write <- w
+	}
+	return r
+}
+
+// writer gives an idle session to write with, to be given back.
+func (r *Remote) writer(ctx context.Context) (w *api.Hub, back func(), err error) {
+	select {
+	case w = <-r.write:
+		return w, func() { r.write <- w }, nil
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+}
 
 // lookupSize is how many packages one look-up of signatures asks for.
 const lookupSize = 2000
 
 // Tagged lists the packages that a tag holds.
 func (r *Remote) Tagged(ctx context.Context, tag string, o TagOptions) ([]RPM, error) {
-	t, err := r.Read.Tag(ctx, tag, 0)
+	t, err := r.read.Tag(ctx, tag, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +59,7 @@ func (r *Remote) Tagged(ctx context.Context, tag string, o TagOptions) ([]RPM, e
 	if o.Inherit {
 		list.Inherit = true
 	}
-	rpms, builds, err := r.Read.TaggedRPMs(ctx, t.Name, list)
+	rpms, builds, err := r.read.TaggedRPMs(ctx, t.Name, list)
 	if err != nil {
 		return nil, err
 	}
@@ -60,14 +80,14 @@ func (r *Remote) Tagged(ctx context.Context, tag string, o TagOptions) ([]RPM, e
 
 // Build lists the packages of a build.
 func (r *Remote) Build(ctx context.Context, nvr string) ([]RPM, error) {
-	b, err := r.Read.Build(ctx, nvr)
+	b, err := r.read.Build(ctx, nvr)
 	if err != nil {
 		return nil, err
 	}
 	if b == nil {
 		return nil, fmt.Errorf("no such build: %s", nvr)
 	}
-	rpms, err := r.Read.BuildRPMs(ctx, b.ID)
+	rpms, err := r.read.BuildRPMs(ctx, b.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +117,7 @@ func toRPM(r *api.RPM, b *api.Build) RPM {
 
 // Knows tells whether the hub can verify the key's signatures.
 func (r *Remote) Knows(ctx context.Context, key Key) (bool, error) {
-	keys, err := r.Read.SigningKeys(ctx)
+	keys, err := r.read.SigningKeys(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -118,7 +138,7 @@ func (r *Remote) Signatures(ctx context.Context, ids []int64) (map[int64][]Signa
 	for len(ids) > 0 {
 		part := ids[:min(len(ids), lookupSize)]
 		ids = ids[len(part):]
-		rows, err := r.Read.RPMSignatures(ctx, part)
+		rows, err := r.read.RPMSignatures(ctx, part)
 		if err != nil {
 			return nil, err
 		}
@@ -140,7 +160,7 @@ func (r *Remote) Signatures(ctx context.Context, ids []int64) (map[int64][]Signa
 
 // Headers gives the headers of some of the packages.
 func (r *Remote) Headers(ctx context.Context, ids []int64) ([]Headers, error) {
-	rows, err := r.Read.RPMHeaders(ctx, ids)
+	rows, err := r.read.RPMHeaders(ctx, ids)
 	var fault *xmlrpc.Fault
 	if errors.As(err, &fault) && fault.Code == int(buildsys.FaultGeneric) {
 		return nil, &PackageError{err}
@@ -161,12 +181,17 @@ func (r *Remote) Store(ctx context.Context, signed []Signed) ([]Stored, error) {
 	for i, s := range signed {
 		sigs[i] = api.NewSignature{RPMID: s.RPMID, Signature: s.Signature}
 	}
-	rows, err := r.Write.StoreSignatures(ctx, sigs)
+	w, back, err := r.writer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer back()
+	rows, err := w.StoreSignatures(ctx, sigs)
 	repeated := xmlrpc.IsRetry(err)
 	if repeated {
 		// The hub had stored them, and the network lost its answer. Asked anew, it
 		// says "already" of what was stored a moment ago.
-		rows, err = r.Write.StoreSignatures(ctx, sigs)
+		rows, err = w.StoreSignatures(ctx, sigs)
 	}
 	if err != nil {
 		return nil, err
@@ -184,9 +209,14 @@ func (r *Remote) WriteCopies(ctx context.Context, copies []Copy) ([]Stored, erro
 	for i, c := range copies {
 		list[i] = api.SignedCopy{RPMID: c.RPMID, Sigkey: c.Sigkey}
 	}
-	errs, err := r.Write.WriteSignedRPMs(ctx, list)
+	w, back, err := r.writer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer back()
+	errs, err := w.WriteSignedRPMs(ctx, list)
 	if xmlrpc.IsRetry(err) {
-		errs, err = r.Write.WriteSignedRPMs(ctx, list)
+		errs, err = w.WriteSignedRPMs(ctx, list)
 	}
 	if err != nil {
 		return nil, err

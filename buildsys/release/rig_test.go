@@ -67,7 +67,7 @@ func TestRemoteHub(t *testing.T) {
 				}
 				h := &api.Hub{Caller: c}
 				return releasetest.Fixture{
-					Hub: &release.Remote{Read: h, Write: h}, Tag: tag, Build: build, Signer: s, Unknown: signer(t, lab.KeyOtherEdDSA),
+					Hub: release.NewRemote(h, h), Tag: tag, Build: build, Signer: s, Unknown: signer(t, lab.KeyOtherEdDSA),
 				}
 			})
 		})

@@ -19,6 +19,9 @@ const (
 	ChunkSize  = 64
 	BatchItems = 128
 	BatchBytes = 8 << 20
+	// Storers is how many batches are with the hub at a time: it checks the next
+	// one while the disk takes the one before.
+	Storers = 2
 )
 
 // Outcome is how a package ends.
@@ -171,7 +174,8 @@ func (r *runner) pipeline(ctx context.Context, signer Signer) error {
 	built := make(chan *flight, BatchItems)
 	var window flights
 	var wg sync.WaitGroup
-	var fetchErr, signErr, storeErr error
+	var fetchErr, signErr error
+	var storeErrs [Storers]error
 	wg.Go(func() {
 		defer close(requests)
 		if fetchErr = r.fetch(up, &window, requests); fetchErr != nil {
@@ -188,23 +192,26 @@ func (r *runner) pipeline(ctx context.Context, signer Signer) error {
 		defer close(built)
 		r.build(down, signed, built)
 	})
-	wg.Go(func() {
-		if storeErr = r.store(down, built); storeErr != nil {
-			stopDown()
-		}
-	})
+	for i := range storeErrs {
+		wg.Go(func() {
+			if storeErrs[i] = r.store(down, built); storeErrs[i] != nil {
+				stopDown()
+			}
+		})
+	}
 	wg.Wait()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	// A stage that was stopped says so with context.Canceled: the one that was
 	// not tells why.
-	for _, err := range []error{storeErr, fetchErr, signErr} {
+	errs := append(storeErrs[:], fetchErr, signErr)
+	for _, err := range errs {
 		if err != nil && !errors.Is(err, context.Canceled) {
 			return err
 		}
 	}
-	return errors.Join(storeErr, fetchErr, signErr)
+	return errors.Join(errs...)
 }
 
 // sign passes the headers through the signer.
