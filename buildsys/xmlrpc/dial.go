@@ -3,6 +3,7 @@ package xmlrpc
 import (
 	"context"
 	"net"
+	"strings"
 	"syscall"
 	"time"
 
@@ -26,5 +27,17 @@ func dialer(ctx context.Context, network, addr string) (net.Conn, error) {
 		},
 	}
 	d.SetMultipathTCP(false)
+	// RFC 6761, section 6.3: localhost is this machine, whatever a resolver says. In a bare chroot, without
+	// /etc/hosts, one would even be asked for it over the network.
+	if host, port, err := net.SplitHostPort(addr); err == nil && strings.EqualFold(host, "localhost") {
+		conn, err := d.DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
+		if err == nil {
+			return conn, nil
+		}
+		if conn, err6 := d.DialContext(ctx, network, net.JoinHostPort("::1", port)); err6 == nil {
+			return conn, nil
+		}
+		return nil, err
+	}
 	return d.DialContext(ctx, network, addr)
 }
