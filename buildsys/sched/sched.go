@@ -53,7 +53,8 @@ type Refusal struct {
 	At         time.Time
 }
 
-// Limits are the scheduler's settings.
+// Limits are the scheduler's settings. ReadyTimeout must be shorter than
+// HostTimeout, or a silent host is given what was just taken from it.
 type Limits struct {
 	MaxJobs        int           // tasks per host that did not say
 	MaxFreeTasks   int           // free tasks looked at in one decision

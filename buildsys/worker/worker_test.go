@@ -22,6 +22,7 @@ import (
 
 	"github.com/privyseal/privyseal/buildsys"
 	"github.com/privyseal/privyseal/buildsys/hub"
+	"github.com/privyseal/privyseal/buildsys/sched"
 	"github.com/privyseal/privyseal/buildsys/store"
 	"github.com/privyseal/privyseal/buildsys/worker"
 	"github.com/privyseal/privyseal/buildsys/xmlrpc"
@@ -42,6 +43,7 @@ type site struct {
 	ln       net.Addr
 	pool     *tls.Config
 	wrap     func(http.Handler) http.Handler
+	limits   *sched.Limits
 	log      *slog.Logger
 	stop     func()
 }
@@ -55,7 +57,7 @@ func newSite(t testing.TB) *site {
 	must(t, os.WriteFile(s.file("ca"), ca.CertPEM(), 0o600))
 	for _, r := range []pki.Request{
 		{CN: "localhost", DNS: []string{"localhost"}, Server: true},
-		{CN: "admin", Client: true}, {CN: "builder1", Client: true}, {CN: "nohost", Client: true},
+		{CN: "admin", Client: true}, {CN: "builder1", Client: true}, {CN: "builder2", Client: true}, {CN: "nohost", Client: true},
 	} {
 		r.Life = time.Hour
 		leaf, err := ca.Issue(r)
@@ -83,6 +85,9 @@ func (s *site) start(t testing.TB) {
 	}
 	h, err := hub.New(hub.Config{TopDir: s.topdir(), LoginCreatesUser: true}, st, s.log)
 	must(t, err)
+	if s.limits != nil {
+		h.SetScheduler(*s.limits, 100*time.Millisecond)
+	}
 	handler := h.Handler()
 	if s.wrap != nil {
 		handler = s.wrap(handler)
@@ -137,7 +142,12 @@ func firstAdmin(st *store.Store) error {
 // client logs in as the administrator.
 func (s *site) client(t testing.TB) *xmlrpc.Client {
 	t.Helper()
-	cert, err := tls.LoadX509KeyPair(s.file("admin"), s.file("admin"))
+	return s.as(t, "admin")
+}
+
+func (s *site) as(t testing.TB, user string) *xmlrpc.Client {
+	t.Helper()
+	cert, err := tls.LoadX509KeyPair(s.file(user), s.file(user))
 	must(t, err)
 	cfg := s.pool.Clone()
 	cfg.Certificates = []tls.Certificate{cert}
@@ -370,6 +380,40 @@ func TestRefusesOtherTasks(t *testing.T) {
 	}
 	if m := call(t, c, "getTaskInfo", task.ID).(map[string]any); m["state"] != int64(buildsys.TaskFree) {
 		t.Errorf("task: %v", m)
+	}
+}
+
+// A host that falls silent with a task loses it, and another host runs it.
+func TestSilentHost(t *testing.T) {
+	s := newSite(t)
+	s.stop()
+	l := sched.DefaultLimits()
+	l.ReadyTimeout, l.HostTimeout = 2500*time.Millisecond, 3*time.Second
+	s.limits = &l
+	s.start(t)
+	c := s.client(t)
+	nvrs := prepare(t, c, 1)
+	call(t, c, "addHost", "builder2", []any{"x86_64"})
+	silent := s.as(t, "builder1")
+	call(t, silent, "exclusiveSession")
+	call(t, silent, "host.updateHost", 0.0, true)
+	id := call(t, c, "tagBuild", "t1", nvrs[0])
+	if got := call(t, silent, "host.getTasks", xmlrpc.Kwargs{"wait": 10}).([]any); len(got) != 1 {
+		t.Fatalf("tasks of the first host: %v", got)
+	}
+	call(t, silent, "host.openTask", id)
+	startWorker(t, s, "builder2")
+	if state := waitTask(t, c, id); state != buildsys.TaskClosed {
+		t.Errorf("task %s", state)
+	}
+	host := call(t, c, "getHost", "builder2").(map[string]any)
+	if m := call(t, c, "getTaskInfo", id).(map[string]any); m["host_id"] != host["id"] {
+		t.Errorf("task: %v", m)
+	}
+	_, err := silent.Call(t.Context(), "host.tagBuild", id, "t1", nvrs[0])
+	var f *xmlrpc.Fault
+	if !errors.As(err, &f) || f.Code != int(buildsys.FaultActionNotAllowed) {
+		t.Errorf("the silent host came back and got %v", err)
 	}
 }
 
