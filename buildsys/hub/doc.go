@@ -1,7 +1,40 @@
 // Package hub answers Koji's XML-RPC calls: sessions, permissions, and the methods, over the store and topdir.
 //
-// Methods are Go functions in a table (Method): name, permission, parameters in Python's notation, documentation, and
-// how they use the database. A request is one transaction. A multicall is one transaction too, with a savepoint and an
-// event of its own for each call. A session's call number advances in the same transaction, so a client that lost the
-// answer can repeat the request: what was not committed runs, what was is refused with RetryError.
+// # Methods
+//
+// Methods are Go functions in a table (Method): name, permission, parameters in Python's notation, documentation, and how
+// they use the database. The table is what `koji list-api` shows. A method gets a Ctx (who calls, the transaction) and Args
+// (typed accessors that refuse what does not fit with Koji's ParameterError). What it returns is encoded by package xmlrpc;
+// a list may be a sequence that is read from the database while it is sent, so that memory does not grow with it.
+//
+// # Transactions
+//
+// A request is one transaction: a snapshot for reading, or the one writing transaction (Mode). A multicall is one
+// transaction too, with a savepoint and an event of its own for each call. The answer to a change leaves when the change is
+// durable. A client that goes away in the middle undoes its call.
+//
+// # Sessions
+//
+// A session is opened with a TLS client certificate; the common name is the user's name. The database holds the hash of its
+// key, so that a copy of it opens no session. Each call has a number, which advances in the call's transaction: a client that
+// lost the answer repeats the request, and what was not committed runs, what was is refused with RetryError. Calls that only
+// read, or fail, or change nothing use no number up. A subsession shares its master's exclusive lock.
+//
+// # Files
+//
+// Uploads go below topdir/work, in directories that belong to their first uploader (or to the host that runs the task); no
+// symbolic link is followed on the way. /kojifiles/ serves topdir, read-only.
+//
+// # Decided otherwise than Koji
+//
+// Session keys are random. There are no passwords and no logins for others (proxyuser). noconfig on an inheritance link does
+// not leak to the next parents of the same tag. Package filters are Go's regular expressions, anchored at the start of the
+// name. A tag that inheritance reaches twice is listed once. Names hold neither white space nor slashes.
+// docs/koji-compatibility.md has the list for users.
+//
+// # Limits
+//
+// A call is at most Config.MaxRequest bytes (1 MiB without a session), a piece of an upload Config.MaxUpload; values nest at
+// most 64 deep; a walk over inheritance takes at most 100,000 steps; a peer that stands still for two minutes is cut off.
+// There is no limit on the rate of requests, and one process serves one database.
 package hub
