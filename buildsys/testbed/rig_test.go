@@ -22,10 +22,11 @@ import (
 
 // rig is a running site, with the programs as they are built for use.
 type rig struct {
-	dir    string // the testbed's
-	bin    string
-	traces string // strace's output of bridge and signer, "" without
-	env    map[string]string
+	dir      string // the testbed's
+	bin      string
+	programs string // the directory they are started from
+	traces   string // strace's output of bridge and signer, "" without
+	env      map[string]string
 
 	input io.Closer // never closed: ends with this process
 }
@@ -53,17 +54,17 @@ var startSite = sync.OnceValues(func() (*rig, error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("go build: %w\n%s", err, out)
 	}
-	programs := r.bin
+	r.programs = r.bin
 	if lab.Ptrace.Probe() == nil {
 		r.traces = filepath.Join(work, "trace")
-		if programs, err = r.traced(filepath.Join(work, "traced")); err != nil {
+		if r.programs, err = r.traced(filepath.Join(work, "traced")); err != nil {
 			return nil, err
 		}
 	}
 	if err := r.buryAfterwards(work); err != nil {
 		return nil, err
 	}
-	err = testbed.Up(context.Background(), testbed.Options{Dir: r.dir, Builders: 1, Programs: programs, Progress: os.Stderr})
+	err = testbed.Up(context.Background(), testbed.Options{Dir: r.dir, Builders: 1, Programs: r.programs, Progress: os.Stderr})
 	if err != nil {
 		return nil, err
 	}
