@@ -123,7 +123,7 @@ func (a *App) connect(ctx context.Context, c *Config, p patience, login bool) (*
 	if err != nil {
 		return nil, err
 	}
-	s := &session{url: c.Server, client: client, api: &api.Hub{Caller: client}}
+	s := &session{url: c.Server, client: client, api: a.over(client)}
 	if login {
 		loginCtx, stop := context.WithTimeout(first, max(c.AuthTimeout, time.Second))
 		err = client.Login(loginCtx)
@@ -148,12 +148,15 @@ func (a *App) connect(ctx context.Context, c *Config, p patience, login bool) (*
 		a.term.warn("WARNING: The server is at API version %d and the client is at 1", version)
 	}
 	up.Store(true)
+	if a.opts.debug {
+		a.term.warn("successfully connected to hub")
+	}
 	return s, nil
 }
 
 // hubTLS is the trust and the certificate that the configuration names.
 func hubTLS(c *Config) (*tls.Config, error) {
-	t := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: c.NoSSLVerify} //nolint:gosec // the user's own setting
+	t := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: c.NoSSLVerify} // the user's own setting
 	if c.ServerCA != "" {
 		pem, err := os.ReadFile(c.ServerCA)
 		if err != nil {
@@ -194,5 +197,47 @@ func (s *session) tag(ctx context.Context, name string, event int64) (*api.Tag, 
 	return t, nil
 }
 
-// with is the calls over another connection to the same hub.
-func (s *session) with(c *xmlrpc.Client) *api.Hub { return &api.Hub{Caller: c} }
+// over is the typed calls over a connection, shown with --debug-xmlrpc.
+func (a *App) over(c *xmlrpc.Client) *api.Hub {
+	if a.opts.debugXML {
+		return &api.Hub{Caller: shownCalls{c, a.term}}
+	}
+	return &api.Hub{Caller: c}
+}
+
+// shownCalls tells each call, how long it took and how it ended.
+type shownCalls struct {
+	caller api.Caller
+	t      *terminal
+}
+
+func (s shownCalls) Call(ctx context.Context, method string, args ...any) (any, error) {
+	start := time.Now()
+	v, err := s.caller.Call(ctx, method, args...)
+	s.show(method, args, start, err)
+	return v, err
+}
+
+func (s shownCalls) MultiCall(ctx context.Context, calls []xmlrpc.Call) ([]xmlrpc.Result, error) {
+	start := time.Now()
+	results, err := s.caller.MultiCall(ctx, calls)
+	for _, c := range calls {
+		s.show("multiCall "+c.Method, c.Args, start, err)
+	}
+	return results, err
+}
+
+// maxShown is how much of a call's arguments is shown.
+const maxShown = 300
+
+func (s shownCalls) show(method string, args []any, start time.Time, err error) {
+	text := fmt.Sprint(args...)
+	if len(text) > maxShown {
+		text = text[:maxShown] + "..."
+	}
+	end := "ok"
+	if err != nil {
+		end = err.Error()
+	}
+	s.t.warn("call: %s(%s) %.3f s: %s", method, text, time.Since(start).Seconds(), end)
+}

@@ -115,7 +115,7 @@ func (a *App) releaseHub(ctx context.Context) (*release.Remote, error) {
 		if err != nil {
 			return nil, err
 		}
-		sessions = append(sessions, main.with(sub))
+		sessions = append(sessions, a.over(sub))
 	}
 	return release.NewRemote(sessions[0], sessions[1:]...), nil
 }

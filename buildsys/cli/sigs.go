@@ -2,7 +2,7 @@ package cli
 
 import (
 	"context"
-	"crypto/md5" //nolint:gosec // Koji names signature headers by their MD5
+	"crypto/md5" // Koji names signature headers by their MD5
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -88,7 +88,7 @@ func (a *App) importSig(ctx context.Context, h *api.Hub, path string, withUnsign
 		return false, err
 	}
 	if len(previous) > 0 {
-		sum := md5.Sum(sighdr) //nolint:gosec // a name, not a proof
+		sum := md5.Sum(sighdr) // a name, not a proof
 		if previous[0].Sighash == hex.EncodeToString(sum[:]) {
 			a.printf("Signature already imported: %s\n", path)
 			return true, nil

@@ -176,7 +176,7 @@ func (w *wire) call(r *http.Request, method string, params []any) (any, error) {
 		}
 		return nil, stored[0].Err
 	}
-	return nil, fmt.Errorf("Invalid method: %s", method) //nolint:staticcheck // Koji's wording
+	return nil, fmt.Errorf("invalid method: %s", method)
 }
 
 func buildRow() any {

@@ -124,7 +124,7 @@ func (h *Hub) enter(ctx context.Context, method string) (leave func(), err error
 
 func (h *Hub) find(id int64) (*entry, error) {
 	if id < 1 || id > int64(len(h.rpms)) {
-		return nil, &release.PackageError{Err: fmt.Errorf("No such rpm: %d", id)} //nolint:staticcheck // Koji's wording
+		return nil, &release.PackageError{Err: fmt.Errorf("no such rpm: %d", id)}
 	}
 	return h.rpms[id-1], nil
 }
@@ -245,32 +245,32 @@ func (h *Hub) storeOne(s release.Signed) (already bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	ring := pgp.NewKeyring(h.keys...)
-	for _, one := range rpmhead.Signatures(sig) {
-		res, err := ring.Verify(one.Packet, e.pkg.Header.Bytes())
-		if err != nil {
-			return false, err
-		}
-		if res.State != pgp.Verified {
-			return false, fmt.Errorf("the signature is not good: %v %s", res.State, res.Reason)
-		}
-		sigkey := res.Signature.Sigkey()
-		if old := e.stored[sigkey]; old != nil {
-			e.copies[sigkey] = true
-			if !slices.Equal(old, s.Signature) {
-				return false, errors.New("Signature already exists") //nolint:staticcheck // Koji's wording
-			}
-			return true, nil
-		}
-		e.sigs = append(e.sigs, release.Signature{
-			Sigkey: sigkey, Fingerprint: res.Signature.Fingerprint, State: buildsys.SignatureVerified,
-			HeaderSHA256: fmt.Sprintf("%x", e.pkg.Header.SHA256()),
-		})
-		e.stored[sigkey] = slices.Clone(s.Signature)
-		e.copies[sigkey] = true
-		return false, nil
+	sigs := rpmhead.Signatures(sig)
+	if len(sigs) != 1 {
+		return false, fmt.Errorf("%d signatures in it instead of one", len(sigs))
 	}
-	return false, errors.New("no signature in it")
+	res, err := pgp.NewKeyring(h.keys...).Verify(sigs[0].Packet, e.pkg.Header.Bytes())
+	if err != nil {
+		return false, err
+	}
+	if res.State != pgp.Verified {
+		return false, fmt.Errorf("the signature is not good: %v %s", res.State, res.Reason)
+	}
+	sigkey := res.Signature.Sigkey()
+	if old := e.stored[sigkey]; old != nil {
+		e.copies[sigkey] = true
+		if !slices.Equal(old, s.Signature) {
+			return false, errors.New("the signature is kept already, with other bytes")
+		}
+		return true, nil
+	}
+	e.sigs = append(e.sigs, release.Signature{
+		Sigkey: sigkey, Fingerprint: res.Signature.Fingerprint, State: buildsys.SignatureVerified,
+		HeaderSHA256: fmt.Sprintf("%x", e.pkg.Header.SHA256()),
+	})
+	e.stored[sigkey] = slices.Clone(s.Signature)
+	e.copies[sigkey] = true
+	return false, nil
 }
 
 // WriteCopies writes signed copies.
@@ -288,7 +288,7 @@ func (h *Hub) WriteCopies(ctx context.Context, copies []release.Copy) ([]release
 		case err != nil:
 			out[i].Err = err
 		case e.stored[c.Sigkey] == nil:
-			out[i].Err = fmt.Errorf("No cached signature for package %s, key %s", e.rpm.NVRA, c.Sigkey) //nolint:staticcheck // Koji's wording
+			out[i].Err = fmt.Errorf("no signature of %s by key %s is kept", e.rpm.NVRA, c.Sigkey)
 		default:
 			e.copies[c.Sigkey] = true
 		}

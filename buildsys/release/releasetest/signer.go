@@ -33,7 +33,6 @@ type Signer struct {
 	entity *openpgp.Entity
 	mu     sync.Mutex
 	log    map[[sha256.Size]byte]*made
-	count  int
 	max    int // headers held at a time
 	held   int
 }

@@ -1,0 +1,82 @@
+package release
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/privyseal/privyseal/internal/rpmhead"
+)
+
+// Check carries a plan out without a signer: it reads the headers of what would
+// be signed and applies the signer's rules to them. Nothing changes anywhere.
+func Check(ctx context.Context, hub Hub, plan *Plan, report func(Result)) error {
+	for _, u := range plan.Unsignable {
+		report(Result{RPM: u, Outcome: OutcomeRefused, Reason: u.Unsignable, LogIndex: -1})
+	}
+	for _, a := range plan.Already {
+		report(Result{RPM: a.RPM, Outcome: OutcomeAlready, HeaderSHA256: a.Signature.HeaderSHA256, LogIndex: -1})
+	}
+	return eachHeader(ctx, hub, plan.Sign, func(rpm RPM, h Headers) error {
+		sum := sha256.Sum256(h.Main)
+		res := Result{RPM: rpm, Outcome: OutcomeWould, HeaderSHA256: hex.EncodeToString(sum[:]), LogIndex: -1}
+		if err := checkHeader(h.Main); err != nil {
+			res.Outcome, res.Reason = OutcomeRefused, err.Error()
+		}
+		report(res)
+		return ctx.Err()
+	}, func(rpm RPM, err error) {
+		report(Result{RPM: rpm, Outcome: OutcomeRefused, Reason: err.Error(), LogIndex: -1})
+	})
+}
+
+// checkHeader applies the rules that the signer applies to every header.
+func checkHeader(main []byte) error {
+	h, err := rpmhead.Parse(main, rpmhead.Limits{})
+	if err != nil {
+		return err
+	}
+	return h.CheckStrict()
+}
+
+// eachHeader calls f with the headers of each package, in order. For a package
+// that the hub cannot read it calls refuse instead.
+func eachHeader(ctx context.Context, hub Hub, rpms []RPM, f func(RPM, Headers) error, refuse func(RPM, error)) error {
+	size := ChunkSize
+	for len(rpms) > 0 {
+		chunk := rpms[:min(len(rpms), size)]
+		ids := make([]int64, len(chunk))
+		for i, rpm := range chunk {
+			ids[i] = rpm.ID
+		}
+		got, err := hub.Headers(ctx, ids)
+		var bad *PackageError
+		if errors.As(err, &bad) {
+			if len(chunk) == 1 {
+				refuse(chunk[0], fmt.Errorf("the hub: %w", err))
+				rpms, size = rpms[1:], ChunkSize
+				continue
+			}
+			size = (len(chunk) + 1) / 2 // halve until the one stands alone
+			continue
+		}
+		if err != nil {
+			return &CutOff{"the hub", err}
+		}
+		if len(got) == 0 || len(got) > len(ids) {
+			return &CutOff{"the hub", fmt.Errorf("%d headers came for %d packages", len(got), len(ids))}
+		}
+		for i, h := range got {
+			if h.RPMID != ids[i] {
+				return &CutOff{"the hub", fmt.Errorf("the header of package %d came for package %d", h.RPMID, ids[i])}
+			}
+			if err := f(chunk[i], h); err != nil {
+				return err
+			}
+		}
+		rpms = rpms[len(got):]
+	}
+	return nil
+}
