@@ -87,7 +87,7 @@ func callCommand(a *App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		answer, err := s.client.Call(ctx, args[0], params...)
+		answer, err := s.api.Caller.Call(ctx, args[0], params...)
 		if err != nil {
 			return err
 		}
