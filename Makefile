@@ -24,13 +24,17 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install the Debian packages that demo and tests need (does nothing when they are there)
-	@missing=$$(comm -23 <(printf '%s\n' $(PACKAGES) | sort) \
+	@root=; [ "$$(id -u)" = 0 ] || root=sudo; \
+	missing=$$(comm -23 <(printf '%s\n' $(PACKAGES) | sort) \
 		<(dpkg-query -W -f='$${Package} $${db:Status-Status}\n' | sed -n 's/ installed$$//p' | sort)); \
 	if [ -n "$$missing" ]; then \
-		root=; [ "$$(id -u)" = 0 ] || root=sudo; \
 		echo "setup: installing" $$missing; \
 		$$root apt-get update -qq; \
 		$$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
+	fi; \
+	if ! getent hosts localhost >/dev/null; then \
+		echo "setup: this machine does not know localhost (a bare chroot): adding it to /etc/hosts"; \
+		echo '127.0.0.1 localhost' | $$root tee -a /etc/hosts >/dev/null; \
 	fi
 
 build: ## Build the programs into bin/
