@@ -79,7 +79,7 @@ func Default() Config {
 		HandshakeTimeout: 5 * time.Second,
 		PingEvery:        5 * time.Second,
 		PingTimeout:      3 * time.Second,
-		PairTimeout:      3500 * time.Millisecond,
+		PairTimeout:      3 * time.Second,
 		ParkLife:         5 * time.Minute,
 		Linger:           30 * time.Second,
 		Drain:            30 * time.Second,

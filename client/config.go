@@ -32,8 +32,8 @@ type Config struct {
 	SignerName string `ini:"signer_name,required"`
 	SignerPin  string `ini:"signer_pin,required"` // as privyseal-signer pin prints it
 
-	DialTimeout time.Duration `ini:"dial_timeout"` // of everything up to the greeting; 4.5 s
-	Silence     time.Duration `ini:"silence"`      // of the signer, before the session ends; 4.5 s
+	DialTimeout time.Duration `ini:"dial_timeout"` // of everything up to the greeting; 4.2 s
+	Silence     time.Duration `ini:"silence"`      // of the signer, before the session ends; 4 s
 }
 
 // ConfigFromINI reads a section [signing]. Paths that are not absolute are

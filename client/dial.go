@@ -12,11 +12,11 @@ import (
 )
 
 const (
-	defaultDial    = 4500 * time.Millisecond
-	defaultSilence = 4500 * time.Millisecond
-	// bridgeShare of the time to dial is for getting a connection to the bridge.
-	// The bridge itself takes up to 3.5 s to find a signer.
-	finishTime = 2 * time.Second
+	// A waiting client is told within 5 s. The bridge takes up to 3 s of the time
+	// to dial to find a signer; the signer gives a sign of life every second.
+	defaultDial    = 4200 * time.Millisecond
+	defaultSilence = 4 * time.Second
+	finishTime     = 2 * time.Second // for an orderly end
 )
 
 // Dial opens a session. Whatever is wrong, it says so within Config.DialTimeout:

@@ -36,6 +36,7 @@ func mustFail(t *testing.T, cfg client.Config, kind error, word string) {
 }
 
 func TestDialNamesTheCause(t *testing.T) {
+	t.Parallel()
 	s := upSite(t)
 	foreign := newCA(t, "foreign")
 	s.write("foreign-ca.pem", foreign.CertPEM())
@@ -84,6 +85,7 @@ func TestDialNamesTheCause(t *testing.T) {
 // A bridge that answers as another signer cannot: the certificates say so. Here a
 // signer of the right CAs but another name is paired by a lying name.
 func TestSignerOfAnotherNameIsNotTaken(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.issue("signer-inner.pem", s.inner, hop.RoleSigner, "signer2")
 	s.issue("signer-outer.pem", s.outer, hop.RoleSigner, "signer2")
@@ -96,6 +98,7 @@ func TestSignerOfAnotherNameIsNotTaken(t *testing.T) {
 
 // The signer's process is stopped: its kernel still takes connections and bytes.
 func TestFrozenSignerIsToldAndHeals(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.start("bridge", s.bridgeCfg)
 	sig := s.start("signer", s.spec)
@@ -124,6 +127,7 @@ func TestFrozenSignerIsToldAndHeals(t *testing.T) {
 
 // A firewall between signer and bridge drops everything, then lets through again.
 func TestFirewallBetweenSignerAndBridgeIsToldAndHeals(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.startBridge()
 	valve := lab.NewValve(t, s.bridgeCfg.SignerListen)
@@ -147,6 +151,7 @@ func TestFirewallBetweenSignerAndBridgeIsToldAndHeals(t *testing.T) {
 
 // Bridge and signer come back by themselves.
 func TestRestartsHeal(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	br := s.start("bridge", s.bridgeCfg)
 	sig := s.start("signer", s.spec)

@@ -120,7 +120,7 @@ func (s *site) rawSession(name string) (*tls.Conn, *wire.Reader, *wire.Writer) {
 func TestClientThatNeverReadsStallsNobody(t *testing.T) {
 	s := newSite(t)
 	s.startBridge()
-	s.startSigner(func(c *signer.Config) { c.Limits.Write = 3 * time.Second })
+	s.startSigner(func(c *signer.Config) { c.Limits.Write = time.Second })
 	header := sample(t)
 
 	_, _, w := s.rawSession(keyEdDSA)

@@ -20,6 +20,9 @@ const (
 	hashSHA256 = 8
 )
 
+// maxLogged bounds the refusals of one session that are logged one by one.
+const maxLogged = 100
+
 // operation is what an Op stands for.
 type operation struct {
 	purpose keys.Purpose
@@ -45,8 +48,13 @@ func (ss *session) sign(ctx context.Context, s *wire.Sign) any {
 		f := ss.fault(err)
 		ss.mu.Lock()
 		ss.refused++
+		n := ss.refused
 		ss.mu.Unlock()
-		if ctx.Err() == nil {
+		// A client must not be able to fill the log's disk.
+		if n == maxLogged {
+			ss.log.Warn("further refusals of this session are only counted")
+		}
+		if ctx.Err() == nil && n < maxLogged {
 			ss.log.Warn("refused", "operation", s.Op.String(), "code", string(f.Code), "rule", f.Rule, "reason", f.Msg)
 		}
 		return &wire.Reply{Seq: s.Seq, Fault: f}
