@@ -8,15 +8,23 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"github.com/privyseal/privyseal/internal/durable"
 )
 
-// syncers is how many files are synced at a time. Calls that wait together
-// share a journal commit, so more than the number of cores pays.
-const syncers = 16
+const (
+	// syncers is how many files are synced at a time. Calls that wait together
+	// share a journal commit, so more than the number of cores pays.
+	syncers = 16
+	// manyFiles is from where on Sync has the kernel write the whole file system
+	// instead of each file. It then also waits for what others wrote, which is
+	// why Publish, called in the middle of a transaction, never does that.
+	manyFiles = 256
+)
 
 // Batch publishes many files at the price of a few.
 //
@@ -26,13 +34,20 @@ const syncers = 16
 //	b.Sync()                                // all content is on disk, hidden
 //	b.Publish()                             // all names are there, and last
 //
-// Abort removes what was not published. A crash before Publish leaves hidden
+// Abort removes what was not published and ends the batch. A crash before Publish leaves hidden
 // files only; a crash within it leaves some files published, each of them whole.
 type Batch struct {
-	mu      sync.Mutex
-	files   []hidden
-	dirs    map[string]bool // to sync after the renames
-	synced  bool
+	mu     sync.Mutex
+	files  []hidden
+	dirs   map[string]bool // that files are renamed in: to sync after the renames
+	grown  map[string]bool // that got new directories: to sync before
+	synced bool
+	// root was opened before anything was written, so that it learns of write
+	// errors; spread says that files are on another file system than it.
+	root   *os.File
+	dev    uint64
+	spread bool
+
 	dirLock sync.Mutex
 	made    map[string]bool
 }
@@ -41,7 +56,25 @@ type hidden struct{ tmp, path string }
 
 // NewBatch starts a batch.
 func (t *Topdir) NewBatch() *Batch {
-	return &Batch{dirs: make(map[string]bool), made: make(map[string]bool)}
+	b := &Batch{dirs: make(map[string]bool), grown: make(map[string]bool), made: make(map[string]bool), spread: true}
+	if f, err := os.Open(t.root); err == nil {
+		b.root = f
+		b.dev, b.spread = device(f)
+	}
+	return b
+}
+
+// device tells which file system a file is on; odd if that cannot be told.
+func device(f *os.File) (dev uint64, odd bool) {
+	fi, err := f.Stat()
+	if err != nil {
+		return 0, true
+	}
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, true
+	}
+	return st.Dev, false
 }
 
 // Len is how many files the batch holds.
@@ -82,6 +115,7 @@ func (b *Batch) add(path string, write func(*os.File) error) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
+	dev, odd := device(f)
 	err = write(f)
 	if cerr := f.Close(); err == nil {
 		err = cerr
@@ -93,6 +127,7 @@ func (b *Batch) add(path string, write func(*os.File) error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.files = append(b.files, hidden{f.Name(), path})
+	b.spread = b.spread || odd || dev != b.dev
 	b.dirs[filepath.Dir(path)] = true
 	return nil
 }
@@ -132,19 +167,30 @@ func (b *Batch) mkdir(dir string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, p := range parents {
-		b.dirs[p] = true
+		b.grown[p] = true
 	}
 	return nil
 }
 
-// Sync puts the content of all files on the disk.
+// Sync puts the content of all files on the disk, and the directories made for
+// them.
 func (b *Batch) Sync() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if len(b.files)+len(b.grown) >= manyFiles && !b.spread {
+		if err := unix.Syncfs(int(b.root.Fd())); err != nil {
+			return fmt.Errorf("write to %s: %w", b.root.Name(), &os.SyscallError{Syscall: "syncfs", Err: err})
+		}
+		b.synced = true
+		return nil
+	}
 	g := new(errgroup.Group)
 	g.SetLimit(syncers)
 	for _, h := range b.files {
 		g.Go(func() error { return syncFile(h) })
+	}
+	for d := range b.grown {
+		g.Go(func() error { return durable.SyncDir(d) })
 	}
 	if err := g.Wait(); err != nil {
 		return err
@@ -207,7 +253,7 @@ func (b *Batch) Drop(r RPM, k Key) {
 	b.files = kept
 }
 
-// Abort removes all files that were not published. Defer it.
+// Abort removes all files that were not published, and ends the batch. Defer it.
 func (b *Batch) Abort() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -215,6 +261,10 @@ func (b *Batch) Abort() {
 		os.Remove(h.tmp)
 	}
 	b.files = nil
+	if b.root != nil {
+		b.root.Close()
+		b.root = nil
+	}
 }
 
 // random is a part of a file name that no other writer will pick.

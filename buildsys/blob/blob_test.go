@@ -264,13 +264,19 @@ func checkNoHidden(t *testing.T, top *Topdir) {
 }
 
 func TestBatch(t *testing.T) {
+	for _, n := range []int{20, 200} { // each file synced by itself, all of them together
+		t.Run(fmt.Sprint(n), func(t *testing.T) { testBatch(t, n) })
+	}
+}
+
+func testBatch(t *testing.T, n int) {
 	top, r := place(t, t.TempDir())
 	_, start := importFile(t, r, 1000)
 	b := top.NewBatch()
 	defer b.Abort()
 	hdr := sigHeader(256)
 	var keys []Key
-	for i := range 20 {
+	for i := range n {
 		keys = append(keys, key(t, fmt.Sprintf("%08x", i)))
 	}
 	var wg sync.WaitGroup
@@ -292,7 +298,7 @@ func TestBatch(t *testing.T) {
 		t.Error("visible before Publish")
 	}
 	b.Drop(r, keys[3])
-	if b.Len() != 38 {
+	if b.Len() != 2*n-2 {
 		t.Errorf("Len = %d", b.Len())
 	}
 	if err := b.Publish(); err != nil {

@@ -30,8 +30,8 @@
 //
 // Single files go through package durable: written under a hidden name, synced,
 // renamed, directory synced. [Batch] does the same for thousands of files in
-// four steps (write all, sync all in parallel, rename all, sync all
-// directories), which costs a few journal commits instead of thousands.
+// four steps (write all, sync all together, rename all, sync the directories),
+// which costs a few journal commits instead of thousands.
 //
 // An imported RPM is copied, not moved: the upload area belongs to the client,
 // which could still write to a file it has open. The copy shares blocks where

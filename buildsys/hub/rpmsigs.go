@@ -298,7 +298,8 @@ func unknownKey(r *buildsys.RPM, sigkey string) error {
 func diskFault(err error) error {
 	var pe *fs.PathError
 	var le *os.LinkError
-	if errors.As(err, &pe) || errors.As(err, &le) {
+	var se *os.SyscallError
+	if errors.As(err, &pe) || errors.As(err, &le) || errors.As(err, &se) {
 		return buildsys.Errorf(buildsys.FaultGeneric, "the hub could not write to its topdir: %v", err)
 	}
 	return err
