@@ -349,6 +349,18 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("batch: %v", err)
 	}
 	b.Abort()
+	big := filepath.Join(t.TempDir(), "big")
+	if err := os.WriteFile(big, make([]byte, 2<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	src, err := os.Open(big)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	if _, err := r.Stage(src); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("stage: %v", err)
+	}
 	if r.HasSigned(two) || !r.HasSigned(one) {
 		t.Errorf("visible: one %v, two %v", r.HasSigned(one), r.HasSigned(two))
 	}

@@ -34,7 +34,8 @@ func (r RPM) Stage(src *os.File) (*durable.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := src.Seek(0, io.SeekStart); err == nil {
+	_, err = src.Seek(0, io.SeekStart)
+	if err == nil {
 		_, err = f.ReadFrom(src)
 	}
 	if err == nil {
