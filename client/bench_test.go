@@ -19,19 +19,21 @@ import (
 // memory, each signature verified once. BenchmarkRawRSA4096 is what to compare the
 // first with: the private-key operation alone, on all cores.
 
-func BenchmarkSignHeadersRSA4096(b *testing.B) { benchmarkSign(b, keyRSA, false) }
-func BenchmarkSignHeadersEdDSA(b *testing.B)   { benchmarkSign(b, keyEdDSA, false) }
+func BenchmarkSignHeadersRSA4096(b *testing.B) { benchmarkSign(b, keyRSA, sample(b), false) }
+func BenchmarkSignHeadersEdDSA(b *testing.B)   { benchmarkSign(b, keyEdDSA, sample(b), false) }
 
 // With the record on disk: every signature is synced before it leaves.
-func BenchmarkSignHeadersEdDSARecorded(b *testing.B) { benchmarkSign(b, keyEdDSA, true) }
+func BenchmarkSignHeadersEdDSARecorded(b *testing.B) { benchmarkSign(b, keyEdDSA, sample(b), true) }
 
-func benchmarkSign(b *testing.B, name string, record bool) {
+// With headers of packages with a hundred files.
+func BenchmarkSignHeadersEdDSA18kB(b *testing.B) { benchmarkSign(b, keyEdDSA, bigHeader(b, 100), true) }
+
+func benchmarkSign(b *testing.B, name string, header []byte, record bool) {
 	s := newSite(b)
 	s.spec.Record = record
 	s.start("bridge", s.bridgeCfg)
 	s.start("signer", s.spec)
 	key := s.unlock(name)
-	header := sample(b)
 	b.SetBytes(int64(len(header)))
 	in := make(chan client.HeaderRequest, 64)
 	var headers [][]byte

@@ -16,7 +16,7 @@ const (
 	// to dial to find a signer; the signer gives a sign of life every second.
 	defaultDial    = 4200 * time.Millisecond
 	defaultSilence = 4 * time.Second
-	finishTime     = 2 * time.Second // for an orderly end
+	finishTime     = time.Second // for an orderly end
 )
 
 // Dial opens a session. Whatever is wrong, it says so within Config.DialTimeout:

@@ -66,8 +66,14 @@ func (s *Session) start() {
 
 // Close ends the session. Requests under way get ErrClosed.
 func (s *Session) Close() error {
-	s.end(&SessionError{Kind: ErrClosed, Where: "signer"})
-	return nil
+	if !s.end(&SessionError{Kind: ErrClosed, Where: "signer"}) {
+		return nil
+	}
+	// In order, inside and outside, so that the other ends see an end and not a
+	// loss; a program may exit right after this.
+	s.conn.SetDeadline(time.Now().Add(finishTime))
+	s.conn.CloseWrite()
+	return hop.Finish(s.outer, finishTime)
 }
 
 // Err tells why the session has ended; nil while it lasts.
@@ -77,25 +83,19 @@ func (s *Session) Err() error {
 	return s.err
 }
 
-// end ends the session for a reason; the first one counts.
-func (s *Session) end(why error) {
+// end ends the session for a reason; the first one counts, and is told by true.
+func (s *Session) end(why error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
-		return
+		return false
 	}
 	s.err = why
 	close(s.done)
-	if errors.Is(why, ErrClosed) {
-		// In order, so that the other ends see an end and not a loss.
-		go func() {
-			s.conn.SetDeadline(time.Now().Add(finishTime))
-			s.conn.CloseWrite()
-			hop.Finish(s.outer, finishTime)
-		}()
-		return
+	if !errors.Is(why, ErrClosed) {
+		s.outer.NetConn().Close()
 	}
-	s.outer.NetConn().Close()
+	return true
 }
 
 // read hands answers to those who wait for them. It never waits for anybody else:

@@ -83,6 +83,19 @@ func (k *Key) SignHeaders(ctx context.Context, in <-chan HeaderRequest, out func
 			s.free()
 		case total = <-st.sent:
 		case <-s.done:
+			// What had come before the end counts.
+			for ; n < int(st.came.Load()); n++ {
+				select {
+				case r := <-st.results:
+					out(r)
+					s.free()
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+			if n == total {
+				return nil
+			}
 			return s.Err()
 		case <-ctx.Done():
 			return ctx.Err()
@@ -99,8 +112,9 @@ type stream struct {
 	results chan HeaderResult
 	sent    chan int // how many requests there were
 
-	gone atomic.Bool // the caller does not wait any more
-	held sync.Mutex  // makes "deliver, or see that it is gone" one step
+	came atomic.Int64 // answers
+	gone atomic.Bool  // the caller does not wait any more
+	held sync.Mutex   // makes "deliver, or see that it is gone" one step
 }
 
 type answered struct {
@@ -138,6 +152,7 @@ func (st *stream) postOne(ctx context.Context, req HeaderRequest) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		st.came.Add(1)
 		st.results <- HeaderResult{ID: req.ID, Err: tooLarge(len(req.Header))}
 		return nil
 	}
@@ -150,6 +165,7 @@ func (st *stream) postOne(ctx context.Context, req HeaderRequest) error {
 			s.free()
 			return
 		}
+		st.came.Add(1)
 		st.answers <- answered{a, req}
 	})
 }

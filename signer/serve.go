@@ -11,6 +11,10 @@ import (
 	"github.com/privyseal/privyseal/internal/hop"
 )
 
+// extraSessions may shake hands, and be told to come later, while all sessions are
+// taken.
+const extraSessions = 16
+
 // server is what all sessions share.
 type server struct {
 	cfg    Config
@@ -22,6 +26,7 @@ type server struct {
 	outer  *tls.Config
 	inner  *tls.Config
 	ready  func()
+	places chan struct{} // a token per connection, parked or a session's
 
 	mu       sync.Mutex
 	sessions int
@@ -50,6 +55,9 @@ func Serve(ctx context.Context, cfg Config, ks Keystore, record Log, log *slog.L
 		inner:  cfg.Inner.ServerConfig(hop.Expect{Proto: hop.ProtoSign, Roles: []string{hop.RoleClient}, Hybrid: true}),
 		ready:  sync.OnceFunc(ready),
 		byUser: map[string]int{},
+		// Some more than sessions: who comes too late is told so. The bound is
+		// against a bridge that starts connections without end.
+		places: make(chan struct{}, cfg.Parked+cfg.Limits.Sessions+extraSessions),
 	}
 	log.Info("serving", "signer", cfg.Name, "bridge", cfg.Bridge, "parked", cfg.Parked)
 	var wg sync.WaitGroup
@@ -64,7 +72,12 @@ func Serve(ctx context.Context, cfg Config, ks Keystore, record Log, log *slog.L
 // park keeps one connection parked; each that a client gets becomes a session.
 func (s *server) park(ctx context.Context, wg *sync.WaitGroup) {
 	backoff := hop.Backoff{Min: s.cfg.Limits.RedialMax / 32, Max: s.cfg.Limits.RedialMax}
-	for ctx.Err() == nil {
+	for {
+		select {
+		case s.places <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
 		conn, started, err := s.parkOnce(ctx, backoff.Reset)
 		s.ready()
 		switch {
@@ -73,12 +86,16 @@ func (s *server) park(ctx context.Context, wg *sync.WaitGroup) {
 			s.parkFailed(err)
 			backoff.Wait(ctx)
 		case started:
-			wg.Go(func() { s.session(ctx, conn) })
+			wg.Go(func() {
+				defer func() { <-s.places }()
+				s.session(ctx, conn)
+			})
 			continue
 		}
 		if conn != nil {
 			conn.Close()
 		}
+		<-s.places
 	}
 }
 
