@@ -20,6 +20,8 @@ type Ctx struct {
 	tx    *store.Tx
 	perms map[string]bool // held by the user, read once
 	req   *request
+
+	changed bool // something was committed
 }
 
 // Tx is the transaction of the request.

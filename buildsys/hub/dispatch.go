@@ -33,7 +33,11 @@ func (h *Hub) serveCall(w http.ResponseWriter, r *http.Request) {
 	c := &Ctx{Context: r.Context(), Hub: h, Log: h.log.With("method", method)}
 	err := h.answer(c, w, r, method, params)
 	if err == nil {
-		c.Log.Debug("call done", "user", c.userName(), "took", time.Since(start))
+		level := slog.LevelDebug
+		if c.changed {
+			level = slog.LevelInfo // who changed what, and when, is on record even without the database
+		}
+		c.Log.Log(c, level, "call done", "user", c.userName(), "took", time.Since(start))
 		return
 	}
 	if errors.Is(err, errCut) {
@@ -111,6 +115,7 @@ func (h *Hub) answer(c *Ctx, w http.ResponseWriter, r *http.Request, method stri
 		if err := c.tx.Commit(); err != nil {
 			return err
 		}
+		c.changed = true
 	}
 	if err := xmlrpc.RespondRaw(w, doc); err != nil {
 		c.Log.Debug("answer not delivered", "err", err)

@@ -244,9 +244,9 @@ func (c *Client) once(ctx context.Context, s *session, target, contentType strin
 // isTrustError tells of failures that no retry mends: the hub's certificate, or ours, is not accepted.
 func isTrustError(err error) bool {
 	var verify *tls.CertificateVerificationError
-	var alert tls.AlertError
 	var header tls.RecordHeaderError
-	return errors.As(err, &verify) || errors.As(err, &alert) || errors.As(err, &header)
+	var op *net.OpError // crypto/tls tells an alert from the other side so
+	return errors.As(err, &verify) || errors.As(err, &header) || errors.As(err, &op) && op.Op == "remote error"
 }
 
 func firstLine(b []byte) string {
