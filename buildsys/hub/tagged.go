@@ -109,29 +109,34 @@ func (c *Ctx) tagOrder(q tagQuery) ([]int64, error) {
 	return order, nil
 }
 
-// taggedBuildMap is a build as listTagged shows it.
-func taggedBuildMap(b *store.TaggedBuild, extra bool) map[string]any {
-	m := map[string]any{
-		"tag_id": b.TagID, "tag_name": b.TagName, "create_event": b.CreateEvent,
-		"id": b.ID, "build_id": b.ID, "version": b.Version, "release": b.Release, "epoch": optional(b.Epoch), "state": int64(b.State),
-		"completion_time": optPyTime(b.Completion), "promotion_time": optPyTime(b.Promotion), "start_time": optPyTime(b.Start),
-		"task_id": optional(b.TaskID), "draft": b.Draft, "owner_id": b.OwnerID, "owner_name": b.OwnerName,
-		"promoter_id": optional(b.PromoterID), "promoter_name": optional(b.PromoterName),
-		"creation_event_id": b.CreationEvent, "creation_time": pyTime(b.Creation), "volume_id": b.VolumeID, "volume_name": b.VolumeName,
-		"package_id": b.PackageID, "package_name": b.PackageName, "name": b.PackageName, "nvr": b.NVR(),
-	}
-	if extra {
-		m["extra"] = decodeExtra(b.Extra)
-	}
-	return m
+// buildRow are the members of a build in listTagged.
+var buildRow = []string{"tag_id", "tag_name", "create_event", "id", "build_id", "version", "release", "epoch", "state", "completion_time",
+	"promotion_time", "start_time", "task_id", "draft", "owner_id", "owner_name", "promoter_id", "promoter_name", "creation_event_id",
+	"creation_time", "volume_id", "volume_name", "package_id", "package_name", "name", "nvr"}
+
+func buildValues(b *store.TaggedBuild) []any {
+	return []any{b.TagID, b.TagName, b.CreateEvent, b.ID, b.ID, b.Version, b.Release, b.Epoch, int64(b.State), optPyTime(b.Completion),
+		optPyTime(b.Promotion), optPyTime(b.Start), b.TaskID, b.Draft, b.OwnerID, b.OwnerName, b.PromoterID, b.PromoterName, b.CreationEvent,
+		pyTime(b.Creation), b.VolumeID, b.VolumeName, b.PackageID, b.PackageName, b.PackageName, b.NVR()}
 }
 
-func taggedBuildRows(builds []store.TaggedBuild, extra bool) []any {
-	out := make([]any, len(builds))
-	for i := range builds {
-		out[i] = taggedBuildMap(&builds[i], extra)
+// taggedBuildRows are the builds as listTagged shows them.
+func taggedBuildRows(builds []store.TaggedBuild, extra bool) xmlrpc.Seq {
+	names := buildRow
+	if extra {
+		names = append(append([]string{}, buildRow...), "extra")
 	}
-	return out
+	return func(yield func(any, error) bool) {
+		for i := range builds {
+			v := buildValues(&builds[i])
+			if extra {
+				v = append(v, decodeExtra(builds[i].Extra))
+			}
+			if !yield(xmlrpc.Row{Names: names, Values: v}, nil) {
+				return
+			}
+		}
+	}
 }
 
 // readLatest reads latest: True for one, N for N, False or None for all.
