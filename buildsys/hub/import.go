@@ -43,12 +43,17 @@ func importRPM(c *Ctx, a Args) (any, error) {
 	if _, err := c.importBuild(im, false); err != nil {
 		return nil, err
 	}
+	ring, err := c.keyring()
+	if err != nil {
+		return nil, err
+	}
+	c.release()
 	staged, err := im.place(top).Stage(up)
 	if err != nil {
 		return nil, diskFault(err)
 	}
 	defer staged.Close()
-	if err := c.checkImport(im, staged); err != nil {
+	if err := im.check(ring, staged); err != nil {
 		return nil, err
 	}
 	if err := c.BeginWrite(); err != nil {
@@ -180,8 +185,8 @@ func (c *Ctx) importBuild(im *importing, create bool) (*buildsys.Build, error) {
 	return b, nil
 }
 
-// checkImport looks at the hub's own copy, which nobody else can change any more.
-func (c *Ctx) checkImport(im *importing, f *durable.File) error {
+// check looks at the hub's own copy, which nobody else can change any more.
+func (im *importing) check(ring *keyring, f *durable.File) error {
 	fi, err := f.OS().Stat()
 	if err != nil {
 		return err
@@ -195,10 +200,6 @@ func (c *Ctx) checkImport(im *importing, f *durable.File) error {
 	whole := func() io.Reader { return io.NewSectionReader(f, pkg.HeaderStart, fi.Size()-pkg.HeaderStart) }
 	if err := pkg.CheckDigests(io.NewSectionReader(f, pkg.HeaderEnd, fi.Size()-pkg.HeaderEnd)); err != nil {
 		return buildsys.Errorf(buildsys.FaultGeneric, "%s is damaged: %v", name, err)
-	}
-	ring, err := c.keyring()
-	if err != nil {
-		return err
 	}
 	im.v, err = ring.judge(pkg.Signature, pkg.Header.Bytes(), whole)
 	return about(name, err)

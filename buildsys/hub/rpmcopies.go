@@ -56,6 +56,7 @@ func writeSignedRPM(c *Ctx, a Args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.release()
 	if err := f.place.WriteSigned(key, sighdr, r.HeaderStart); err != nil {
 		return nil, diskFault(err)
 	}

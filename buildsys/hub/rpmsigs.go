@@ -146,6 +146,7 @@ func (c *Ctx) storeSigs(items []*sigItem, writeSigned bool) error {
 	if err != nil {
 		return err
 	}
+	c.release()
 	batch := top.NewBatch()
 	defer batch.Abort()
 	g, ctx := errgroup.WithContext(c.Context)

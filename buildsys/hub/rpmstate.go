@@ -25,3 +25,11 @@ func (h *Hub) top() (*blob.Topdir, error) {
 func rpmMethods() []Method {
 	return slices.Concat(buildMethods(), rpmQueryMethods(), importMethods(), signatureMethods(), signingKeyMethods())
 }
+
+// release ends the reading transaction ahead of work on large files: a handful of imports would otherwise hold all
+// reading connections. In a multicall it is not this call's to end. BeginWrite works as before.
+func (c *Ctx) release() {
+	if !c.tx.Writable() && !isMultiCall(c.req.method) {
+		c.tx.Rollback()
+	}
+}
