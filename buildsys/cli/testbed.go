@@ -102,5 +102,11 @@ func testbedStart(_ *App) *cobra.Command {
 func testbedVerb(use, short string, dir *string) *cobra.Command {
 	cmd := &cobra.Command{Use: use, Short: short, DisableFlagsInUseLine: true}
 	cmd.Flags().StringVar(dir, "dir", "", "the testbed's directory")
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		if *dir == "" {
+			return usagef(cmd, "give the testbed's directory with --dir")
+		}
+		return nil
+	}
 	return cmd
 }
