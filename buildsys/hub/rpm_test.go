@@ -355,6 +355,49 @@ func TestConcurrentSignatures(t *testing.T) {
 	s.noHidden(t)
 }
 
+// Two runs over one tag store the same signatures at the same time: for both of them they are there.
+func TestSameSignaturesTwiceAtOnce(t *testing.T) {
+	s := newSite(t)
+	c := s.as(t, "kojiadmin")
+	ids, paths := importMany(t, c, 20)
+	var list []any
+	for i, p := range paths {
+		list = append(list, map[string]any{"rpm_id": ids[i], "sighdr": sign(t, p, lab.KeyEdDSA)})
+	}
+	var mu sync.Mutex
+	results := map[any]int{}
+	var wg sync.WaitGroup
+	for range 4 {
+		rel := s.as(t, "releng")
+		wg.Go(func() {
+			answers, err := rel.Call(t.Context(), "privyseal.storeSignatures", list)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for _, a := range answers.([]any) {
+				m := a.(map[string]any)
+				results[m["result"]]++
+				if m["faultString"] != nil {
+					t.Error(m["faultString"])
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if results["stored"] != 20 || results["already"] != 60 {
+		t.Errorf("results: %v", results)
+	}
+	for _, id := range ids {
+		if got := c.signatures(t, id)[sigkey(t, lab.KeyEdDSA)]; got["signed_copy"] != true {
+			t.Errorf("rpm %v: %v", id, got)
+		}
+	}
+	s.noHidden(t)
+}
+
 // A disk that is full while signed copies are written: the call says so, nothing is half-written, and with space again
 // the same call succeeds.
 func TestSignOnFullDisk(t *testing.T) {

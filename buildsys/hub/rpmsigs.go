@@ -178,8 +178,9 @@ func (c *Ctx) storeSigs(items []*sigItem, writeSigned bool) error {
 		}
 		switch err := c.tx.InsertSig(it.sig()); {
 		case errors.Is(err, store.ErrExists): // someone was faster
-			batch.Drop(it.place, it.key)
-			it.err = c.sigExists(it)
+			if err := c.overtaken(it, batch); err != nil {
+				return err
+			}
 		case err != nil:
 			return err
 		}
@@ -187,6 +188,23 @@ func (c *Ctx) storeSigs(items []*sigItem, writeSigned bool) error {
 	if err := batch.Publish(); err != nil {
 		return diskFault(err)
 	}
+	return nil
+}
+
+// overtaken looks at what was stored between the look-up and the writing transaction. The same header, from another run over
+// the same tag, is as good as having been there before, and its files are published again with the same bytes: the other
+// call may not have been asked for a signed copy.
+func (c *Ctx) overtaken(it *sigItem, batch *blob.Batch) error {
+	kept, err := c.tx.SigsOf(it.rpmID, &it.v.sigkey)
+	if err != nil {
+		return err
+	}
+	if len(kept) == 1 && kept[0].Sighash == sighash(it.sighdr) {
+		it.had = true
+		return nil
+	}
+	batch.Drop(it.place, it.key)
+	it.err = c.sigExists(it)
 	return nil
 }
 
