@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/privyseal/privyseal/buildsys"
@@ -15,6 +16,13 @@ func splitPerms(s string) []string { return strings.Split(s, "|") }
 var notInMultiCall = map[string]bool{
 	"sslLogin": true, "login": true, "logout": true, "multiCall": true, "system.multicall": true,
 }
+
+// maxAnswers bounds what the answers of one multicall may be together, encoded: they are kept until the last is there, and a
+// short call can have a long answer, over and over. Without a session it is less, as for requests.
+const (
+	maxAnswers          = 512 << 20
+	maxAnonymousAnswers = 64 << 20
+)
 
 // multiCall runs a list of calls in one transaction: a failed one undoes only itself, each takes an event of its own.
 func (c *Ctx) multiCall(params []any) (any, error) {
@@ -31,9 +39,21 @@ func (c *Ctx) multiCall(params []any) (any, error) {
 	if !ok {
 		return nil, buildsys.Errorf(buildsys.FaultParameter, "multiCall: argument calls: expected a list, got %s", describe(a.Any("calls")))
 	}
+	limit := maxAnswers
+	if c.User == nil {
+		limit = maxAnonymousAnswers
+	}
+	left := limit
 	results := make([]any, 0, len(calls))
 	for _, item := range calls {
-		v, err := c.item(item)
+		v, err := c.item(item, left)
+		switch raw, ok := v.(xmlrpc.Raw); {
+		case errors.Is(err, errTooMuch):
+			left = 0
+			err = buildsys.Errorf(buildsys.FaultGeneric, "the answers of one multicall are more than %d MiB: ask for less at a time", limit>>20)
+		case ok:
+			left -= len(raw)
+		}
 		c.tx.NextCall()
 		if cerr := c.Context.Err(); cerr != nil {
 			return nil, cerr
@@ -52,9 +72,12 @@ func (c *Ctx) multiCall(params []any) (any, error) {
 	return results, nil
 }
 
+// errTooMuch tells that an answer does not fit into what is left for a multicall.
+var errTooMuch = errors.New("too much for one multicall")
+
 // item runs one call of a multicall and encodes its result, so that a list that fails while it is read is this call's
 // fault and not the whole answer's.
-func (c *Ctx) item(item any) (any, error) {
+func (c *Ctx) item(item any, left int) (any, error) {
 	s, ok := item.(map[string]any)
 	name, ok1 := s["methodName"].(string)
 	params, ok2 := s["params"].([]any)
@@ -63,6 +86,9 @@ func (c *Ctx) item(item any) (any, error) {
 	}
 	if notInMultiCall[name] {
 		return nil, buildsys.Errorf(buildsys.FaultGeneric, "%s may not be part of a multicall", name)
+	}
+	if left <= 0 {
+		return nil, errTooMuch
 	}
 	end := func(bool) error { return nil }
 	writable := c.tx.Writable()
@@ -76,6 +102,9 @@ func (c *Ctx) item(item any) (any, error) {
 	if err == nil {
 		var raw xmlrpc.Raw
 		raw, err = xmlrpc.AppendValue(nil, v)
+		if err == nil && len(raw) > left {
+			raw, err = nil, errTooMuch
+		}
 		v = raw
 	}
 	if err != nil && !writable && c.tx.Writable() {

@@ -349,6 +349,31 @@ func TestMultiCall(t *testing.T) {
 	must(t, c, "getTag", "b", xmlrpc.Kwargs{"strict": true})
 }
 
+// A stranger's short request with a long answer many times over does not fill the hub's memory: from a size on, the calls
+// in it are refused.
+func TestMultiCallAnswersAreBounded(t *testing.T) {
+	s := startServer(t, Config{})
+	c := s.client(t, "")
+	calls := make([]xmlrpc.Call, 3000)
+	for i := range calls {
+		calls[i].Method = "_listapi"
+	}
+	calls = append(calls, xmlrpc.Call{Method: "getAPIVersion"})
+	res, err := c.MultiCall(t.Context(), calls)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res[0].Err != nil {
+		t.Error(res[0].Err)
+	}
+	for _, r := range res[len(res)-2:] {
+		refused(t, buildsys.FaultGeneric, r.Err)
+		if r.Err != nil && !strings.Contains(r.Err.Error(), "ask for less at a time") {
+			t.Error(r.Err)
+		}
+	}
+}
+
 // cutConn is a connection that breaks when the next answer arrives, if told to.
 type cutConn struct {
 	net.Conn
