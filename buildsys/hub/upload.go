@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
@@ -21,6 +22,10 @@ import (
 	"github.com/privyseal/privyseal/buildsys"
 	"github.com/privyseal/privyseal/buildsys/xmlrpc"
 )
+
+// maxUploadOffset bounds how far into a file a piece may be written: one byte far out makes a file that takes nothing on disk
+// and hours to read.
+const maxUploadOffset = 256 << 30
 
 // verifiers are the checksums that clients compare uploads by.
 var verifiers = map[string]func() hash.Hash{
@@ -74,8 +79,8 @@ func (h *Hub) upload(c *Ctx, w http.ResponseWriter, r *http.Request) (any, error
 	}
 	offset := int64(0)
 	if s := q.Get("offset"); s != "" {
-		if offset, err = strconv.ParseInt(s, 10, 64); err != nil || offset < -1 {
-			return nil, buildsys.Errorf(buildsys.FaultParameter, "upload: offset %.40q: want a number of bytes, or -1 to append", s)
+		if offset, err = strconv.ParseInt(s, 10, 64); err != nil || offset < -1 || offset > maxUploadOffset {
+			return nil, buildsys.Errorf(buildsys.FaultParameter, "upload: offset %.40q: want a number of bytes up to %d, or -1 to append", s, int64(maxUploadOffset))
 		}
 	}
 	sum, err := newVerifier(q.Get("fileverify"))
@@ -95,18 +100,18 @@ func (h *Hub) upload(c *Ctx, w http.ResponseWriter, r *http.Request) (any, error
 	}
 	d, err := t.openDir(work, true)
 	if err != nil {
-		return nil, err
+		return nil, diskFault(err)
 	}
 	defer d.Close()
 	if t.dir[0] != "tasks" {
 		if err := t.ownDir(d, c.User.ID); err != nil {
-			return nil, err
+			return nil, diskFault(err)
 		}
 	}
 	overwrite := q.Get("overwrite") != ""
 	size, at, err := t.write(d, http.MaxBytesReader(w, r.Body, h.cfg.MaxUpload), offset, overwrite, sum)
 	if err != nil {
-		return nil, err
+		return nil, diskFault(err)
 	}
 	reply := xmlrpc.Struct{
 		{Name: "size", Value: size},
@@ -208,6 +213,19 @@ func (t *uploadTarget) write(d *os.File, body io.Reader, offset int64, overwrite
 	return size, offset, nil
 }
 
+// ctxReader stops reading when nobody waits for the result any longer.
+type ctxReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (r ctxReader) Read(b []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.Read(b)
+}
+
 type onlyReader struct{ io.Reader }
 
 // checkUpload tells the size, time and, if asked, checksum of an uploaded file.
@@ -268,7 +286,8 @@ func checkUpload(c *Ctx, a Args) (any, error) {
 			return nil, err
 		}
 	}
-	n, err := io.Copy(sum, f)
+	c.release() // a large file takes its time
+	n, err := io.Copy(sum, ctxReader{c, f})
 	if err != nil {
 		return nil, err
 	}

@@ -11,10 +11,13 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/privyseal/privyseal/buildsys"
 	"github.com/privyseal/privyseal/buildsys/xmlrpc"
+	"github.com/privyseal/privyseal/internal/lab"
 )
 
 func TestUploadThroughTheClient(t *testing.T) {
@@ -107,6 +110,7 @@ func TestUploadOffsets(t *testing.T) {
 		{q("offset", "-1"), "!", "bye!", 0},
 		{q("offset", "1"), "x", "bxe!", buildsys.FaultGeneric}, // not at the end, and said so
 		{q("offset", "x"), "x", "bxe!", buildsys.FaultParameter},
+		{q("offset", "4611686018427387904"), "x", "bxe!", buildsys.FaultParameter}, // beyond what any file system holds
 		{q("offset", "0", "fileverify", "crc"), "x", "bxe!", buildsys.FaultGeneric},
 		{q("offset", "0", "volume", "other"), "x", "bxe!", buildsys.FaultGeneric},
 	}
@@ -122,6 +126,44 @@ func TestUploadOffsets(t *testing.T) {
 		if got, err := os.ReadFile(file); err != nil || string(got) != st.content {
 			t.Errorf("step %d: the file holds %q, %v; want %q", i, got, err, st.content)
 		}
+	}
+}
+
+// A disk that is full at the first upload to a directory does not lock its user out of it.
+func TestUploadOnFullDisk(t *testing.T) {
+	lab.Need(t, lab.Mount)
+	s := startServer(t, Config{})
+	id, key := s.openSession(t, "admin", "-")
+	work := filepath.Join(s.cfg.TopDir, "work")
+	for _, err := range []error{
+		os.MkdirAll(work, 0o755),
+		syscall.Mount("tmpfs", work, "tmpfs", 0, "size=64k"),
+		os.WriteFile(filepath.Join(work, "filler"), make([]byte, 64<<10), 0o600),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(work, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	q := url.Values{"filepath": {"d"}, "filename": {"f"}, "offset": {"0"}}
+	_, err := s.piece(t, id, key, q, "hello")
+	refused(t, buildsys.FaultGeneric, err)
+	if err == nil || !strings.Contains(err.Error(), "no space left on device") {
+		t.Errorf("on a full disk: %v", err)
+	}
+	if err := os.Remove(filepath.Join(work, "filler")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.piece(t, id, key, q, "hello"); err != nil {
+		t.Errorf("with space again: %v", err)
+	}
+	left, err := os.ReadDir(filepath.Join(work, "d"))
+	if err != nil || len(left) != 2 {
+		t.Errorf("in the directory: %v, %v", left, err)
 	}
 }
 
@@ -142,7 +184,7 @@ func TestUploadPaths(t *testing.T) {
 	}
 	for _, p := range [][2]string{
 		{"", "f"}, {".", "f"}, {"..", "f"}, {"../x", "f"}, {"d/../../x", "f"}, {"/etc", "f"}, {"d\x00", "f"},
-		{"d", ""}, {"d", ".user"}, {"d", ".."}, {"d", "a/b"}, {"d", "../f"}, {"d", "nul\x00"},
+		{"d/" + strings.Repeat("x", 256), "f"}, {"d", ""}, {"d", ".user"}, {"d", ".."}, {"d", "a/b"}, {"d", "../f"}, {"d", "nul\x00"},
 		{"link", "f"}, {"link/deeper", "f"}, {"d", "link"}, {"d", "dir"}, {"d/dir/../../link", "f"},
 		{"tasks", "f"}, {"tasks/1", "f"}, {"tasks/1/x", "f"}, {"tasks/2/1", "f"},
 	} {

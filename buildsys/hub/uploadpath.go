@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -37,6 +38,11 @@ func newUploadTarget(dir, name string) (*uploadTarget, error) {
 	parts := strings.Split(clean, "/")
 	if len(parts) > maxUploadDepth {
 		return nil, buildsys.Errorf(buildsys.FaultGeneric, "Invalid upload directory: %s: deeper than %d", dir, maxUploadDepth)
+	}
+	for _, part := range parts {
+		if len(part) > 255 {
+			return nil, buildsys.Errorf(buildsys.FaultGeneric, "Invalid upload directory: %s: a part of it is longer than 255 bytes", dir)
+		}
 	}
 	return &uploadTarget{dir: parts, name: name, rel: dir}, nil
 }
@@ -110,15 +116,14 @@ func (t *uploadTarget) explain(err error) error {
 // ownDir makes sure that an upload directory outside tasks/ is the user's: it belongs to its first uploader.
 func (t *uploadTarget) ownDir(d *os.File, user int64) error {
 	notOwner := buildsys.Errorf(buildsys.FaultGeneric, "Invalid upload directory, not owner: %s", t.rel)
-	f, err := openAt(d, ".user", unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o644)
-	if err == nil {
-		_, werr := f.WriteString(strconv.FormatInt(user, 10))
-		return errors.Join(werr, f.Close())
+	f, err := openAt(d, ".user", unix.O_RDONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := claim(d, user); err == nil || !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		f, err = openAt(d, ".user", unix.O_RDONLY, 0) // another request was faster
 	}
-	if !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	if f, err = openAt(d, ".user", unix.O_RDONLY, 0); err != nil {
+	if err != nil {
 		return err
 	}
 	defer f.Close()
@@ -130,6 +135,22 @@ func (t *uploadTarget) ownDir(d *os.File, user int64) error {
 		return notOwner
 	}
 	return nil
+}
+
+// claim writes whose directory it is. The file is complete before it has its name: one without a user in it, left by a crash,
+// would lock everyone out of the directory.
+func claim(d *os.File, user int64) error {
+	tmp := ".user." + rand.Text()
+	f, err := openAt(d, tmp, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(strconv.FormatInt(user, 10))
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = unix.Linkat(int(d.Fd()), tmp, int(d.Fd()), ".user", 0)
+	}
+	return errors.Join(err, unix.Unlinkat(int(d.Fd()), tmp, 0))
 }
 
 // openFile opens the target itself, which must be a plain file.
