@@ -76,6 +76,17 @@ func (c *Ctx) AssertLogin() error {
 	return nil
 }
 
+// AssertPerson refuses anonymous callers and builders.
+func (c *Ctx) AssertPerson() error {
+	if err := c.AssertLogin(); err != nil {
+		return err
+	}
+	if c.User.Type == buildsys.UserHost {
+		return buildsys.Errorf(buildsys.FaultActionNotAllowed, "%s is a builder: builders work on the tasks they were given and ask for nothing else", c.User.Name)
+	}
+	return nil
+}
+
 // Assert refuses callers who hold none of the permissions (admin implies all).
 func (c *Ctx) Assert(perms ...string) error {
 	ok, err := c.Has(perms...)

@@ -205,6 +205,8 @@ func (c *Ctx) call(name string, params []any) (v any, err error) {
 	case PermNone:
 	case PermLogin:
 		err = c.AssertLogin()
+	case PermPerson:
+		err = c.AssertPerson()
 	default:
 		err = c.Assert(splitPerms(m.Perm)...)
 	}

@@ -23,6 +23,9 @@ const (
 const (
 	PermNone  = ""      // anyone, logged in or not
 	PermLogin = "login" // any logged-in user
+	// PermPerson: any logged-in user who is not a builder. What a builder does it does for a task (host.*), checked for
+	// the task's owner: a stolen builder must not be able to tag.
+	PermPerson = "person"
 )
 
 // Method is an entry of the hub's table: what `koji list-api` shows and what a call runs.

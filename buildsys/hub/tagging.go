@@ -8,15 +8,15 @@ import (
 
 func taggingMethods() []Method {
 	return []Method{
-		{Name: "tagBuild", Perm: PermLogin, Args: "tag, build, force=False, fromtag=None", Mode: ModeWrite, Fn: func(c *Ctx, a Args) (any, error) {
+		{Name: "tagBuild", Perm: PermPerson, Args: "tag, build, force=False, fromtag=None", Mode: ModeWrite, Fn: func(c *Ctx, a Args) (any, error) {
 			return c.requestTag(a.Any("tag"), a.Any("build"), a.Any("fromtag"), a.Any("force"))
 		}, Doc: "Ask for a build to be tagged, or with fromtag moved; returns the id of the task that does it. force overrides a lock, a missing permission, a missing package, if you are an admin, and tags again what is tagged."},
-		{Name: "moveBuild", Perm: PermLogin, Args: "tag1, tag2, build, force=False", Mode: ModeWrite, Fn: func(c *Ctx, a Args) (any, error) {
+		{Name: "moveBuild", Perm: PermPerson, Args: "tag1, tag2, build, force=False", Mode: ModeWrite, Fn: func(c *Ctx, a Args) (any, error) {
 			return c.requestTag(a.Any("tag2"), a.Any("build"), a.Any("tag1"), a.Any("force"))
 		}, Doc: "Ask for a build to be moved from tag1 to tag2; returns the id of the task that does it."},
 		{Name: "tagBuildBypass", Perm: "tag", Args: "tag, build, force=False, notify=False", Mode: ModeWrite, Fn: tagBuildBypass,
 			Doc: "Tag a build at once, without a task and whatever the tag's package list says."},
-		{Name: "untagBuild", Perm: PermLogin, Args: "tag, build, strict=True, force=False", Mode: ModeWrite, Fn: untagBuild,
+		{Name: "untagBuild", Perm: PermPerson, Args: "tag, build, strict=True, force=False", Mode: ModeWrite, Fn: untagBuild,
 			Doc: "Take a build out of a tag at once. With strict it must be in it."},
 		{Name: "untagBuildBypass", Perm: "tag", Args: "tag, build, strict=True, force=False, notify=False", Mode: ModeWrite, Fn: untagBuild,
 			Doc: "Take a build out of a tag at once. With strict it must be in it."},

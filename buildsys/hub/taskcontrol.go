@@ -23,7 +23,7 @@ func taskControlMethods() []Method {
 			Doc: "Give a task to a host. With force, one that is assigned or open elsewhere. With override, the scheduler will not take it back."},
 		{Name: "setTaskPriority", Perm: "admin", Args: "task_id, priority, recurse=True", Mode: ModeWrite, Fn: setTaskPriority,
 			Doc: "Change when a task, and with recurse its subtasks, get their turn: lower is sooner."},
-		{Name: "resubmitTask", Perm: PermLogin, Args: "taskID", Mode: ModeWrite, Fn: resubmitTask,
+		{Name: "resubmitTask", Perm: PermPerson, Args: "taskID", Mode: ModeWrite, Fn: resubmitTask,
 			Doc: "Make a new task like one that failed or was canceled: its owner and admins may. Returns its id."},
 	}
 }

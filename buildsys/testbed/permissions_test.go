@@ -9,8 +9,7 @@ import (
 )
 
 // TestStolenCertificates tries, with the certificate of a builder and of the release
-// manager, what is not theirs, and holds that the hub refuses and changes nothing. (Tagging as such is not in the list: as in Koji without a
-// policy, everyone who can log in may ask for it, unless the tag is locked or reserved.)
+// manager, what is not theirs, and holds that the hub refuses and changes nothing.
 func TestStolenCertificates(t *testing.T) {
 	s := site(t)
 	s.tag(t, "stolen", lab.RPM{Name: "stolen"})
@@ -27,6 +26,11 @@ func TestStolenCertificates(t *testing.T) {
 	file := lab.RPM{Name: "stolen", Version: "2.0"}.Write(t, t.TempDir())
 	for _, test := range []struct{ conf, args, want string }{
 		{builder, "add-tag stolen-tag", "requires tag or admin"},
+		{builder, "call tagBuild stolen-target stolen-1.0-1", "is a builder"},
+		{builder, "call moveBuild stolen stolen-target stolen-1.0-1", "is a builder"},
+		{builder, "call untagBuild stolen stolen-1.0-1", "is a builder"},
+		{builder, "call resubmitTask 1", "is a builder"},
+		{builder, "call packageListAdd stolen-target other builder9", "is a builder"},
 		{builder, "call tagBuildBypass stolen-target stolen-1.0-1", "permission"},
 		{builder, "import --create-build " + file, "permission"},
 		{builder, "add-user mallory", "permission"},
@@ -43,6 +47,9 @@ func TestStolenCertificates(t *testing.T) {
 		t.Run(test.args, func(t *testing.T) {
 			s.command(t, test.conf, strings.Fields(test.args)...).says(t, 1, test.want)
 		})
+	}
+	if out := s.must(t, "KOJI_CONF", "list-tagged", "stolen").stdout; !strings.Contains(out, "stolen-1.0-1") {
+		t.Errorf("the tag lost its build:\n%s", out)
 	}
 	if out := s.must(t, "KOJI_CONF", "list-tagged", "stolen-target").stdout; strings.Contains(out, "stolen-") {
 		t.Errorf("the tag was given a build:\n%s", out)
