@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/privyseal/privyseal/client"
 	"github.com/privyseal/privyseal/internal/rpmhead"
@@ -180,11 +181,12 @@ func withSignature(region, packet []byte) ([]byte, error) {
 	return out, err
 }
 
-// store hands signatures to the hub: what has come together while the last call
-// ran goes with the next.
+// store hands signatures to the hub, in batches.
 func (r *runner) store(ctx context.Context, built <-chan *flight) error {
 	for {
-		batch := gather(built)
+		r.gathering.Lock()
+		batch := gather(built, linger)
+		r.gathering.Unlock()
 		if len(batch) == 0 {
 			return ctx.Err()
 		}
@@ -215,13 +217,16 @@ func (r *runner) store(ctx context.Context, built <-chan *flight) error {
 	}
 }
 
-// gather waits for one package and takes what else is there; none is the end.
-func gather(built <-chan *flight) []*flight {
+// gather waits for one package and takes what else comes within the time given, or until
+// the last one has come; none is the end.
+func gather(built <-chan *flight, wait time.Duration) []*flight {
 	f, ok := <-built
 	if !ok {
 		return nil
 	}
 	batch, size := []*flight{f}, len(f.signature)
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
 	for len(batch) < BatchItems && size < BatchBytes {
 		select {
 		case f, ok := <-built:
@@ -230,7 +235,7 @@ func gather(built <-chan *flight) []*flight {
 			}
 			batch = append(batch, f)
 			size += len(f.signature)
-		default:
+		case <-timer.C:
 			return batch
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 )
 
 // Sizes of the pipeline. A chunk keeps one call to the hub short; a batch shares
@@ -16,6 +17,10 @@ const (
 	// Storers is how many batches are with the hub at a time: it checks the next
 	// one while the disk takes the one before.
 	Storers = 2
+	// linger is how long a batch waits to grow: one call of the hub for a few
+	// packages costs nearly what one for fifty does. The end of the signatures
+	// ends the wait.
+	linger = 250 * time.Millisecond
 )
 
 // Outcome is how a package ends.
@@ -82,6 +87,8 @@ func Run(ctx context.Context, hub Hub, signer Signer, plan *Plan, report func(Re
 type runner struct {
 	hub  Hub
 	plan *Plan
+
+	gathering sync.Mutex // one storer at a time fills its batch
 
 	mu     sync.Mutex // report and sum
 	report func(Result)
