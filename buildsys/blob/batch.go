@@ -164,6 +164,7 @@ func (b *Batch) mkdir(dir string) error {
 		return err
 	}
 	b.made[dir] = true
+	removeResidue(dir)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, p := range parents {

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/privyseal/privyseal/internal/lab"
 )
@@ -247,6 +248,52 @@ func TestSignedCopy(t *testing.T) {
 	if _, err := os.Stat(r.SigHeader(k) + ".abc123.save"); err != nil {
 		t.Error(err)
 	}
+}
+
+// What a killed program left hidden, which is as large as a package, goes when the work is done again; what this program is
+// writing stays.
+func TestResidueOfAKilledProgram(t *testing.T) {
+	top, r := place(t, t.TempDir())
+	_, start := importFile(t, r, 1000)
+	k := key(t, "6f54bdcb")
+	if err := r.WriteSigned(k, sigHeader(256), start); err != nil {
+		t.Fatal(err)
+	}
+	before := time.Now().Add(-time.Hour)
+	ours := []string{}
+	for _, dir := range []string{filepath.Dir(r.Path()), filepath.Dir(r.Signed(k))} {
+		left := filepath.Join(dir, ".x.rpm.1a2b.tmp")
+		ours = append(ours, filepath.Join(dir, ".x.rpm.3c4d.tmp"))
+		for _, err := range []error{
+			os.WriteFile(left, []byte("x"), 0o600), os.Chtimes(left, before, before),
+			os.WriteFile(ours[len(ours)-1], []byte("x"), 0o600),
+		} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := r.WriteSigned(k, sigHeader(256), start); err != nil {
+		t.Fatal(err)
+	}
+	src, err := os.Open(r.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	f, err := r.Stage(src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range ours {
+		if err := os.Remove(p); err != nil {
+			t.Errorf("what is being written was deleted: %v", err)
+		}
+	}
+	checkNoHidden(t, top)
 }
 
 // checkNoHidden fails if anything hidden is left anywhere.

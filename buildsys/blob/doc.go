@@ -33,6 +33,10 @@
 // four steps (write all, sync all together, rename all, sync the directories),
 // which costs a few journal commits instead of thousands.
 //
+// A program that is killed leaves hidden files, each as large as a package. The
+// next to write in their directory deletes those that are older than itself:
+// one program at a time writes to a topdir.
+//
 // An imported RPM is copied, not moved: the upload area belongs to the client,
 // which could still write to a file it has open. The copy shares blocks where
 // the file system can, and only the copy is verified and published.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/privyseal/privyseal/internal/durable"
 )
@@ -24,12 +25,20 @@ const (
 // headerMagic starts every RPM header, version 1.
 var headerMagic = []byte{0x8e, 0xad, 0xe8, 0x01}
 
+// started is when this program did. What it finds hidden and older was left by one that was killed.
+var started = time.Now()
+
+// removeResidue deletes what a killed program left behind hidden in dir. Who was cut off runs again and comes by the same
+// directories. That a file cannot be deleted keeps nobody from writing.
+func removeResidue(dir string) { _ = durable.RemoveStale(dir, time.Since(started)) }
+
 // Stage copies an upload to where r will be published, hidden. The caller
 // checks the copy through ReadAt and calls Commit, or Close to drop it.
 func (r RPM) Stage(src *os.File) (*durable.File, error) {
 	if err := durable.MkdirAll(filepath.Dir(r.Path()), dirPerm); err != nil {
 		return nil, err
 	}
+	removeResidue(filepath.Dir(r.Path()))
 	f, err := durable.Create(r.Path(), filePerm)
 	if err != nil {
 		return nil, err
