@@ -45,7 +45,7 @@ func RequirePost(w http.ResponseWriter, r *http.Request) bool {
 
 func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	var buf bytes.Buffer
-	if n := r.ContentLength; n > 0 && n <= min(limit, 1<<20) { // a larger claim has to be kept before it costs memory
+	if n := r.ContentLength; n > 0 && n <= min(limit, 64<<10) { // a larger claim has to be kept before it costs memory
 		buf.Grow(int(n) + bytes.MinRead)
 	}
 	_, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
