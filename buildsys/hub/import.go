@@ -116,6 +116,9 @@ func (c *Ctx) newImport(r io.Reader, base string) (*importing, error) {
 	if want := n.NVRA() + ".rpm"; base != want {
 		return nil, buildsys.Errorf(buildsys.FaultGeneric, "bad filename: %s (expected %s)", base, want)
 	}
+	if !im.source && (arch == "src" || arch == "nosrc") {
+		return nil, buildsys.Errorf(buildsys.FaultGeneric, "%s: header says architecture %s and names a source rpm it was built from: it cannot be both", base, arch)
+	}
 	im.build = nvra{name: n.Name, version: n.Version, release: n.Release}
 	if !im.source {
 		srpm, _ := pkg.Header.String(rpmhead.TagSourceRPM)

@@ -96,6 +96,8 @@ func TestImportRefused(t *testing.T) {
 		t.Fatal("the signature does not fit")
 	}
 	forged := append(append(bytes.Clone(good[:96]), region...), good[pkg.HeaderStart:]...)
+	binarySrc, err := os.ReadFile(lab.RPM{Name: "posing", Arch: "src"}.Write(t, t.TempDir()))
+	must(t, err)
 	c.must(t, "createEmptyBuild", "plain", "1.0", "3", nil)
 	c.must(t, "createEmptyBuild", "plain", "9", "9", nil)
 	for _, tc := range []struct {
@@ -110,6 +112,7 @@ func TestImportRefused(t *testing.T) {
 		{"forged signature", "plain-1.0-3.noarch.rpm", forged, "bad signature by key " + sigkey(t, lab.KeyRSA4096)},
 		{"no rpm", "plain-1.0-3.noarch.rpm", []byte("hello"), "not an rpm"},
 		{"empty", "plain-1.0-3.noarch.rpm", nil, "not an rpm"},
+		{"binary that says src", "posing-1.0-1.src.rpm", binarySrc, "it cannot be both"},
 		{"wrong name", "plain-9-9.noarch.rpm", good, "bad filename: plain-9-9.noarch.rpm (expected plain-1.0-3.noarch.rpm)"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -147,6 +147,9 @@ func (h *Header) checkIdentity() error {
 			return &StrictError{RuleIdentity, tag, fmt.Sprintf("%q is empty or has a character that no package name has", s)}
 		}
 	}
+	if n := h.NEVRA(); !n.Source && (n.Arch == "src" || n.Arch == "nosrc") {
+		return &StrictError{RuleIdentity, TagArch, fmt.Sprintf("%q, but it names the source package it was built from: readers would not agree on which of both it is", n.Arch)}
+	}
 	if e := h.find(TagEpoch); e != nil && (e.Type != Int32 || e.Count != 1) {
 		return &StrictError{RuleIdentity, TagEpoch, "the epoch is not one number"}
 	}

@@ -95,6 +95,7 @@ func TestCheckStrict(t *testing.T) {
 		{"newline in version", marshal(with(rpmhead.StringField(1001, "1\n2"))), rpmhead.RuleIdentity},
 		{"name not UTF-8", marshal(with(rpmhead.StringField(1000, "a\xff"))), rpmhead.RuleIdentity},
 		{"name an array", marshal(with(rpmhead.StringArrayField(1000, "a", "b"))), rpmhead.RuleIdentity},
+		{"binary that says src", marshal(append(with(rpmhead.StringField(1022, "src")), rpmhead.StringField(1044, "a-1-1.src.rpm"))), rpmhead.RuleIdentity},
 		{"two epochs", marshal(append(goodFields(), rpmhead.Int32Field(1003, 1, 2))), rpmhead.RuleIdentity},
 		{"no region", rawHeader([][4]uint32{{1000, 6, 0, 1}}, []byte("a\x00")), rpmhead.RuleNoRegion},
 		{"region of a signature header", func() []byte { raw, _ := rpmhead.Marshal(rpmhead.SigRegion, goodFields()); return raw }(), rpmhead.RuleNoRegion},
