@@ -32,7 +32,8 @@ func (c *Console) Batch(ctx context.Context, file string) error {
 	if len(data) > maxBatch {
 		return fmt.Errorf("batch %s: longer than the limit of %d bytes", file, maxBatch)
 	}
-	// The whole file is read and split before its first command runs: a typing mistake at the end must not be found half way.
+	// The whole file is read, and every command of it checked for how it is written, before the first one runs: a typing mistake
+	// at the end must not be found half way.
 	type command struct {
 		line  int
 		words []string
@@ -45,9 +46,14 @@ func (c *Console) Batch(ctx context.Context, file string) error {
 		if err != nil {
 			return daemon.Usagef("%s:%d: %w", file, number, err)
 		}
-		if len(words) > 0 {
-			commands = append(commands, command{number, words})
+		if len(words) == 0 {
+			continue
 		}
+		check := Console{Dir: c.Dir, Out: io.Discard, Terminal: c.Terminal, checking: true}
+		if err := check.run(ctx, words); err != nil && !errors.Is(err, errChecked) {
+			return fmt.Errorf("%s:%d: %w", file, number, err)
+		}
+		commands = append(commands, command{number, words})
 	}
 	for _, cmd := range commands {
 		if err := ctx.Err(); err != nil {

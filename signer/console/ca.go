@@ -23,11 +23,8 @@ func (c *Console) caIssue(ctx context.Context, args []string) error {
 	out := fs.String("out", "", "`file` to write")
 	days := fs.Int("days", int(pki.DefaultLife.Hours()/24), "life of the certificate")
 	pass := fs.String("passphrase-file", "", "`file` whose first line is the console passphrase")
-	words, err := c.parse(fs, args, "CSRFILE")
+	words, err := c.parse(fs, args, []string{"user", "out"}, "CSRFILE")
 	if err != nil {
-		return err
-	}
-	if err := need(fs, "user", "out"); err != nil {
 		return err
 	}
 	if *days < 1 || *days > 3650 {
@@ -112,7 +109,7 @@ func readRequest(file, user string) ([]byte, error) {
 func (c *Console) caShow(_ context.Context, args []string) error {
 	fs := flag.NewFlagSet("ca show", flag.ContinueOnError)
 	out := fs.String("out", "", "`file` to write")
-	if _, err := c.parse(fs, args); err != nil {
+	if _, err := c.parse(fs, args, nil); err != nil {
 		return err
 	}
 	state, err := c.state()
@@ -123,7 +120,7 @@ func (c *Console) caShow(_ context.Context, args []string) error {
 }
 
 func (c *Console) pin(_ context.Context, args []string) error {
-	if _, err := c.parse(flag.NewFlagSet("pin", flag.ContinueOnError), args); err != nil {
+	if _, err := c.parse(flag.NewFlagSet("pin", flag.ContinueOnError), args, nil); err != nil {
 		return err
 	}
 	data, err := os.ReadFile(c.path("inner.pem"))

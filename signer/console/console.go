@@ -23,7 +23,12 @@ type Console struct {
 	Dir      string
 	Out      io.Writer // what a verb answers
 	Terminal Terminal
+
+	checking bool // nothing is done: parse ends every verb with errChecked
 }
+
+// errChecked ends a verb that was only checked for how it is written.
+var errChecked = errors.New("checked")
 
 // verb is one command.
 type verb struct {
@@ -97,6 +102,9 @@ func (c *Console) help(_ context.Context, args []string) error {
 	if len(args) > 0 && !asksForHelp(args) {
 		return daemon.Usagef("unexpected argument %q", args[0])
 	}
+	if c.checking {
+		return errChecked
+	}
 	fmt.Fprint(c.Out, "usage: privyseal-signer --vault DIR COMMAND\n       privyseal-signer --vault DIR --batch FILE\n\n")
 	return c.usage(func(verb) bool { return true })
 }
@@ -122,14 +130,17 @@ func Record(dir string) (*seallog.Log, error) { return seallog.Open(filepath.Joi
 func author() string { return fmt.Sprintf("uid %d at the console", os.Getuid()) }
 
 // parse reads flags and positional arguments in any order; names are those of the positional ones, all of them wanted. For --help it
-// tells the options and gives flag.ErrHelp, which ends a program with success.
-func (c *Console) parse(fs *flag.FlagSet, args []string, names ...string) ([]string, error) {
+// tells the options and gives flag.ErrHelp, which ends a program with success. Flags that are wanted, too, are those in needed.
+func (c *Console) parse(fs *flag.FlagSet, args, needed []string, names ...string) ([]string, error) {
 	fs.SetOutput(io.Discard)
 	fs.Usage = func() {}
 	var words []string
 	for {
 		err := fs.Parse(args)
 		if errors.Is(err, flag.ErrHelp) {
+			if c.checking {
+				return nil, errChecked
+			}
 			if err := c.usage(func(v verb) bool { return v.name == fs.Name() }); err != nil {
 				return nil, err
 			}
@@ -152,17 +163,15 @@ func (c *Console) parse(fs *flag.FlagSet, args []string, names ...string) ([]str
 	if len(words) > len(names) {
 		return nil, daemon.Usagef("unexpected argument %q", words[len(names)])
 	}
-	return words, nil
-}
-
-// need refuses a flag that was left out.
-func need(fs *flag.FlagSet, names ...string) error {
-	for _, n := range names {
+	for _, n := range needed {
 		if fs.Lookup(n).Value.String() == "" {
-			return daemon.Usagef("--%s is missing", n)
+			return nil, daemon.Usagef("--%s is missing", n)
 		}
 	}
-	return nil
+	if c.checking {
+		return nil, errChecked
+	}
+	return words, nil
 }
 
 const (

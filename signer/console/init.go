@@ -36,10 +36,7 @@ func (c *Console) initVault(ctx context.Context, args []string) (err error) {
 	pass := fs.String("passphrase-file", "", "`file` whose first line is the console passphrase")
 	parked := fs.Int("parked", 8, "connections kept at the bridge")
 	memory := fs.Uint("argon2-memory-kib", uint(vault.DefaultArgon2.MemoryKiB), "memory for one passphrase, in `KiB`")
-	if _, err := c.parse(fs, args); err != nil {
-		return err
-	}
-	if err := need(fs, "name", "bridge", "outer-cert", "outer-ca"); err != nil {
+	if _, err := c.parse(fs, args, []string{"name", "bridge", "outer-cert", "outer-ca"}); err != nil {
 		return err
 	}
 	argon2 := vault.DefaultArgon2

@@ -17,7 +17,7 @@ import (
 func (c *Console) userAdd(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("user add", flag.ContinueOnError)
 	pass := fs.String("passphrase-file", "", "`file` whose first line is the passphrase")
-	words, err := c.parse(fs, args, "NAME")
+	words, err := c.parse(fs, args, nil, "NAME")
 	if err != nil {
 		return err
 	}
@@ -52,11 +52,8 @@ func (c *Console) keyNew(ctx context.Context, args []string) error {
 	uid := fs.String("uid", "", "OpenPGP user `ID`, like 'Release <releng@example.org>'")
 	users := fs.String("for", "", "`USERS` who may use it, separated by commas")
 	out := fs.String("public-out", "", "`file` for the armored public key")
-	words, err := c.parse(fs, args, "NAME")
+	words, err := c.parse(fs, args, []string{"type", "purpose", "uid", "for"}, "NAME")
 	if err != nil {
-		return err
-	}
-	if err := need(fs, "type", "purpose", "uid", "for"); err != nil {
 		return err
 	}
 	algorithm, err := keys.ParseAlgorithm(*kind)
@@ -97,7 +94,7 @@ func (c *Console) keyNew(ctx context.Context, args []string) error {
 func (c *Console) keyShow(_ context.Context, args []string) error {
 	fs := flag.NewFlagSet("key show", flag.ContinueOnError)
 	out := fs.String("public-out", "", "`file` for the armored public key")
-	words, err := c.parse(fs, args, "NAME")
+	words, err := c.parse(fs, args, nil, "NAME")
 	if err != nil {
 		return err
 	}
@@ -116,11 +113,8 @@ func (c *Console) grant(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("grant", flag.ContinueOnError)
 	by := fs.String("by", "", "`USER` who holds the key")
 	pass := fs.String("passphrase-file", "", "`file` whose first line is the passphrase")
-	words, err := c.parse(fs, args, "KEY", "USER")
+	words, err := c.parse(fs, args, []string{"by"}, "KEY", "USER")
 	if err != nil {
-		return err
-	}
-	if err := need(fs, "by"); err != nil {
 		return err
 	}
 	state, err := c.state()
@@ -144,7 +138,7 @@ func (c *Console) grant(ctx context.Context, args []string) error {
 }
 
 func (c *Console) list(_ context.Context, args []string) error {
-	if _, err := c.parse(flag.NewFlagSet("list", flag.ContinueOnError), args); err != nil {
+	if _, err := c.parse(flag.NewFlagSet("list", flag.ContinueOnError), args, nil); err != nil {
 		return err
 	}
 	state, err := c.state()
