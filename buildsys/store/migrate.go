@@ -60,13 +60,21 @@ func migrate(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	// An older program must not run on a newer program's tables.
-	current, err := p.GetDBVersion(ctx)
-	if err != nil {
-		return err
+	last := steps[len(steps)-1].Version
+	for {
+		current, err := p.GetDBVersion(ctx)
+		if err != nil {
+			return err
+		}
+		if current > last {
+			return fmt.Errorf("its tables are of version %d, this program knows %d: use the newer program that made them", current, last)
+		}
+		if _, err = p.Up(ctx); err == nil {
+			return nil
+		}
+		// Another program may have been at the same step. Then it is done, and there is a next one or none.
+		if now, verr := p.GetDBVersion(ctx); verr != nil || now == current {
+			return err
+		}
 	}
-	if last := steps[len(steps)-1].Version; current > last {
-		return fmt.Errorf("its tables are of version %d, this program knows %d: use the newer program that made them", current, last)
-	}
-	_, err = p.Up(ctx)
-	return err
 }

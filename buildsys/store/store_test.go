@@ -212,7 +212,7 @@ func TestWritersTakeTurns(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			for range 10 {
+			for range 3 {
 				if err := s.Write(t.Context(), 1, func(tx *Tx) error {
 					_, err := tx.EnsurePackage("p")
 					if err == nil {
@@ -270,6 +270,27 @@ func TestNewerTablesAreLeftAlone(t *testing.T) {
 	}
 	if _, err := Open(t.Context(), path); err == nil || !strings.Contains(err.Error(), "newer program") {
 		t.Errorf("opened tables of a newer program: %v", err)
+	}
+}
+
+// Programs that open a new database at the same time, as after a kill in the middle of the first start, all come to have it.
+func TestOpenedByManyAtOnce(t *testing.T) {
+	for range 3 {
+		path := filepath.Join(t.TempDir(), "hub.db")
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				s, err := Open(t.Context(), path)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := s.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
 	}
 }
 
