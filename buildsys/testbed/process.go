@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -122,6 +123,47 @@ func (id processID) waitGone(ctx context.Context) error {
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
+}
+
+// adopt takes up processes that a killed testbed command started and had not written down: those that run with the very
+// arguments this site starts them with, which name a file in its directory.
+func (s *site) adopt() error {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return err
+	}
+	want := make(map[string]string)
+	for _, name := range s.names() {
+		if !s.state.Processes[name].alive() {
+			want[strings.Join(s.command(name).Args[1:], "\x00")] = name
+		}
+	}
+	found := false
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		// What cannot be read is gone, or another user's.
+		line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		program, args, _ := strings.Cut(strings.TrimSuffix(string(line), "\x00"), "\x00")
+		name, ok := want[args]
+		if !ok || filepath.Base(program) != filepath.Base(s.command(name).Path) {
+			continue
+		}
+		id, err := identify(pid)
+		if err != nil || !id.alive() {
+			continue
+		}
+		if s.state.Processes == nil {
+			s.state.Processes = make(map[string]processID)
+		}
+		s.state.Processes[name], found = id, true
+	}
+	if !found {
+		return nil
+	}
+	return s.save()
 }
 
 // stopAll ends every process, the last started first, with SIGTERM and then SIGKILL.

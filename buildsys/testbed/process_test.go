@@ -91,6 +91,63 @@ func newSite(t *testing.T, kind string) *site {
 	return s
 }
 
+// A command that is killed after it started a process and before it wrote that down leaves one that the next command finds.
+func TestUnrecordedProcess(t *testing.T) {
+	s := newSite(t, "ready")
+	if err := s.launchAll(t.Context(), s.names(), io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	left := s.state.Processes["signer"]
+	delete(s.state.Processes, "signer")
+	if err := s.save(); err != nil {
+		t.Fatal(err)
+	}
+	s.unlock()
+	again, err := create(s.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.lock = again.lock // the site's own end unlocks it
+	if got := again.state.Processes["signer"]; got != left {
+		t.Errorf("adopted %+v, want %+v", got, left)
+	}
+	if err := again.stopAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if left.alive() {
+		t.Error("the process still runs")
+	}
+}
+
+// A command that is killed in its first moment leaves a directory that the next one takes.
+func TestKilledInTheFirstMoment(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"lock", ".testbed.json.0123.tmp"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := create(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.unlock()
+	if s, err = create(dir); err != nil {
+		t.Fatal(err)
+	}
+	s.unlock()
+	if err := os.WriteFile(filepath.Join(dir, "mine"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, "testbed.json")); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := create(dir); err == nil {
+		s.unlock()
+		t.Error("took a directory that holds something else")
+	}
+}
+
 func TestLaunchAndStop(t *testing.T) {
 	s := newSite(t, "ready")
 	var progress bytes.Buffer

@@ -57,24 +57,42 @@ func create(dir string) (*site, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	foreign := slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() != "lock" })
+	// What a kill in the first moment leaves is no stranger's: the lock, and the state under its hidden name.
+	foreign := slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+		return e.Name() != "lock" && !strings.HasPrefix(e.Name(), "."+stateFile+".")
+	})
 	if err := s.load(); errors.Is(err, fs.ErrNotExist) && foreign {
 		return nil, fmt.Errorf("%s holds something that is no testbed: give an empty or a new directory", s.dir)
 	}
-	for _, sub := range []string{"", "log", "conf", "pki", "hub", "topdir"} {
-		if err := durable.MkdirAll(s.path(sub), 0o755); err != nil {
-			return nil, err
-		}
+	if err := durable.MkdirAll(s.dir, 0o755); err != nil {
+		return nil, err
 	}
 	if err := s.tryLock(); err != nil {
 		return nil, err
 	}
-	// Again, now that nobody else writes it.
-	if err := s.load(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := s.begin(); err != nil {
 		s.unlock()
 		return nil, err
 	}
 	return s, nil
+}
+
+// begin reads the state, now that nobody else writes it. A new testbed's is written before anything else, so that the
+// directory is known for one from then on.
+func (s *site) begin() error {
+	err := s.load()
+	if errors.Is(err, fs.ErrNotExist) {
+		err = s.save()
+	}
+	if err != nil {
+		return err
+	}
+	for _, sub := range []string{"log", "conf", "pki", "hub", "topdir"} {
+		if err := durable.MkdirAll(s.path(sub), 0o755); err != nil {
+			return err
+		}
+	}
+	return s.adopt()
 }
 
 // open locks an existing testbed, waiting for another command to finish with it.
@@ -97,7 +115,10 @@ func open(ctx context.Context, dir string) (*site, error) {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	if err := s.load(); err != nil {
+	if err = s.load(); err == nil {
+		err = s.adopt()
+	}
+	if err != nil {
 		s.unlock()
 		return nil, err
 	}
