@@ -212,7 +212,7 @@ func TestWritersTakeTurns(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			for range 3 {
+			for range 10 {
 				if err := s.Write(t.Context(), 1, func(tx *Tx) error {
 					_, err := tx.EnsurePackage("p")
 					if err == nil {
