@@ -44,8 +44,12 @@ func builderMethods() []Method {
 		m(ModeWrite, "refuseTask", "task_id, soft=True, msg=''", "Decline an assigned task, for a time or, without soft, for good.", refuseTask),
 		m(ModeWrite, "setTaskWeight", "task_id, weight", "Say how much of this host a task takes.", setTaskWeight),
 		m(ModeWrite, "taskSetWait", "parent, tasks", "Say that a task waits for subtasks (None: all).", taskSetWait),
-		m(ModeWrite, "taskUnwait", "parent", "Say that a task waits no longer.", func(c *Ctx, _ *buildsys.Host, a Args) (any, error) {
-			return nil, c.taskUnwait(a.Int("parent"))
+		m(ModeWrite, "taskUnwait", "parent", "Say that a task waits no longer.", func(c *Ctx, h *buildsys.Host, a Args) (any, error) {
+			t, err := c.hostTask(h, a.Int("parent"))
+			if err != nil {
+				return nil, err
+			}
+			return nil, c.taskUnwait(t.ID)
 		}),
 		m(ModeWrite, "taskWait", "parent", "Which of the subtasks a task waits for are over, and which are not.", taskWait),
 		m(ModeWrite, "taskWaitResults", "parent, tasks, canfail=None", "The results of subtasks, [[id, result]]; a failure is a fault unless the task is among canfail.", taskWaitResults),
@@ -346,25 +350,33 @@ func (c *Ctx) awaited(parent int64) (done, running []int64, err error) {
 	return done, running, nil
 }
 
-func taskWait(c *Ctx, _ *buildsys.Host, a Args) (any, error) {
-	done, running, err := c.awaited(a.Int("parent"))
+func taskWait(c *Ctx, h *buildsys.Host, a Args) (any, error) {
+	t, err := c.hostTask(h, a.Int("parent"))
+	if err != nil {
+		return nil, err
+	}
+	done, running, err := c.awaited(t.ID)
 	if err != nil {
 		return nil, err
 	}
 	if len(done) > 0 {
-		if err := c.tx.SetAwaited(a.Int("parent"), done, false); err != nil {
+		if err := c.tx.SetAwaited(t.ID, done, false); err != nil {
 			return nil, err
 		}
 	}
 	return []any{anyList(done), anyList(running)}, nil
 }
 
-func taskWaitResults(c *Ctx, _ *buildsys.Host, a Args) (any, error) {
-	parent, canfail := a.Int("parent"), a.Ints("canfail")
-	if err := c.taskUnwait(parent); err != nil {
+func taskWaitResults(c *Ctx, h *buildsys.Host, a Args) (any, error) {
+	parent, err := c.hostTask(h, a.Int("parent"))
+	if err != nil {
 		return nil, err
 	}
-	tasks, err := c.tx.ChildTasks(parent)
+	canfail := a.Ints("canfail")
+	if err := c.taskUnwait(parent.ID); err != nil {
+		return nil, err
+	}
+	tasks, err := c.tx.ChildTasks(parent.ID)
 	if err != nil {
 		return nil, err
 	}

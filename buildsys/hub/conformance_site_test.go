@@ -32,7 +32,7 @@ type site struct {
 }
 
 // profiles are those whose certificates the recordings use.
-var profiles = []string{"kojiadmin", "releng", "plain", "builder1"}
+var profiles = []string{"kojiadmin", "releng", "plain", "builder1", "builder9"}
 
 func newSite(t *testing.T) *site {
 	t.Helper()

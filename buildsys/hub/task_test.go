@@ -155,6 +155,18 @@ func TestBuilderCalls(t *testing.T) {
 	if w := b.must(t, "host.taskWait", id).([]any); len(w[0].([]any)) != 0 || len(w[1].([]any)) != 1 {
 		t.Errorf("taskWait: %v", w)
 	}
+	// Another builder cannot meddle with what this one waits for.
+	c.must(t, "addHost", "builder9", []any{"x86_64"})
+	c.must(t, "disableHost", "builder9")
+	other := s.as(t, "builder9")
+	other.must(t, "exclusiveSession")
+	for _, method := range []string{"host.taskWait", "host.taskUnwait"} {
+		other.refused(t, 1004, "does not own task", method, id)
+	}
+	other.refused(t, 1004, "does not own task", "host.taskWaitResults", id, nil)
+	if c.must(t, "getTaskInfo", id).(map[string]any)["waiting"] != true {
+		t.Error("the task waits no longer")
+	}
 	waitAssigned(t, b, sub)
 	b.must(t, "host.openTask", sub)
 	b.must(t, "host.failTask", sub, string(xmlrpc.EncodeFault(&xmlrpc.Fault{Code: 1005, String: "broken"})))
