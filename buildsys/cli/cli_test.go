@@ -3,8 +3,13 @@ package cli
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
+	"errors"
 	"io"
+	"log"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -304,6 +309,28 @@ func TestHubDown(t *testing.T) {
 		if code != 1 || !strings.Contains(errs.String(), "cannot reach the hub at "+url) {
 			t.Errorf("%s: exit code %d, said %s", verb[0], code, errs.String())
 		}
+	}
+}
+
+// A hub that refuses the client's certificate is no hub that is down, and the advice is another.
+func TestCertificateRefused(t *testing.T) {
+	server := httptest.NewUnstartedServer(newReplay(nil))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.TLS = &tls.Config{
+		ClientAuth:            tls.RequireAnyClientCert,
+		VerifyPeerCertificate: func([][]byte, [][]*x509.Certificate) error { return errors.New("expired") },
+	}
+	server.StartTLS()
+	defer server.Close()
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	conf := writeConf(t, server.URL+"/kojihub", testCert(t), "serverca = "+ca+"\n")
+	var out, errs bytes.Buffer
+	code := Run(t.Context(), "privyseal", []string{"-c", conf, "hello"}, Streams{In: strings.NewReader(""), Out: &out, Err: &errs})
+	if code != 1 || !strings.Contains(errs.String(), "refuses the certificate") || !strings.Contains(errs.String(), "has it expired") {
+		t.Errorf("exit code %d, said %s", code, errs.String())
 	}
 }
 

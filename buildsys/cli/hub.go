@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"sync/atomic"
 	"time"
@@ -141,6 +142,10 @@ func (a *App) connect(ctx context.Context, c *Config, p patience, login bool) (*
 		var fault *xmlrpc.Fault
 		if errors.As(err, &fault) {
 			return nil, failf("", "the hub refuses the login: %w", err)
+		}
+		var op *net.OpError
+		if errors.As(err, &op) && op.Op == "remote error" { // crypto/tls: an alert from the hub
+			return nil, failf("has it expired, and is it a user's of the hub's own CA?", "the hub at %s refuses the certificate %s: %w", c.Server, c.Cert, err)
 		}
 		return nil, failf("is the hub up, and is server right in the configuration?", "cannot reach the hub at %s: %w", c.Server, err)
 	}
