@@ -45,7 +45,7 @@ func sslLogin(c *Ctx, a Args) (any, error) {
 		return nil, buildsys.Errorf(buildsys.FaultAuth, "logging in for another user is not allowed here: leave proxyuser out")
 	}
 	if c.req.peer == nil {
-		return nil, buildsys.Errorf(buildsys.FaultAuth, "could not verify client: no client certificate came with the connection; set cert in the client's configuration")
+		return nil, buildsys.Errorf(buildsys.FaultAuth, "could not verify client: no client certificate of this hub's CA came with the connection; set cert in the client's configuration to one")
 	}
 	name := c.req.peer.Subject.CommonName
 	if name == "" {

@@ -29,22 +29,26 @@ func Decode(s *Section, dst any) error {
 	v = v.Elem()
 	known := map[string]bool{}
 	for i := range v.NumField() {
+		if name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("ini"), ","); name != "" {
+			known[foldKey(name)] = true
+		}
+	}
+	// Unknown keys first: one is often the misspelled name of another that lacks.
+	if s != nil {
+		for _, k := range s.order {
+			if !known[k] {
+				return &Error{s.file.Name, s.items[k].line,
+					fmt.Sprintf("unknown setting %q in section [%s]", clip(k), clip(s.Name))}
+			}
+		}
+	}
+	for i := range v.NumField() {
 		name, opts, _ := strings.Cut(v.Type().Field(i).Tag.Get("ini"), ",")
 		if name == "" {
 			continue
 		}
-		known[foldKey(name)] = true
 		if err := decodeField(s, name, opts, v.Field(i)); err != nil {
 			return err
-		}
-	}
-	if s == nil {
-		return nil
-	}
-	for _, k := range s.order {
-		if !known[k] {
-			return &Error{s.file.Name, s.items[k].line,
-				fmt.Sprintf("unknown setting %q in section [%s]", clip(k), clip(s.Name))}
 		}
 	}
 	return nil

@@ -176,6 +176,7 @@ func TestDecode(t *testing.T) {
 	}
 	for text, wanted := range map[string]string{
 		"[s]\nlisten = x\n\nlisen = y\n":        "test.conf:4: unknown setting \"lisen\"",
+		"[s]\nlisen = y\nmax = many\n":          "test.conf:2: unknown setting \"lisen\"",
 		"[s]\nmax = 1\n":                        "test.conf:1: section [s] lacks the setting \"listen\"",
 		"[s]\nlisten =\n":                       "test.conf:2: listen: must not be empty",
 		"[s]\nlisten = x\non = maybe\n":         "test.conf:3: on: \"maybe\" is not a boolean",
