@@ -110,6 +110,12 @@ func find(dir string) ([]Entry, error) {
 		case d.IsDir() || !strings.HasSuffix(path, ".rpm"):
 			return nil
 		}
+		// Opening a FIFO would wait for its other end for ever.
+		if st, err := os.Stat(path); err != nil {
+			return err
+		} else if !st.Mode().IsRegular() {
+			return fmt.Errorf("%q is not a regular file", path)
+		}
 		href, err := filepath.Rel(dir, path)
 		out = append(out, Entry{Path: path, Href: filepath.ToSlash(href)})
 		return err

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -294,5 +295,23 @@ func TestWriteRefuses(t *testing.T) {
 	}
 	if _, err := repomd.Write(t.Context(), filepath.Join(dir, "empty"), nil, repomd.Options{}); err != nil {
 		t.Errorf("an empty repository: %v", err)
+	}
+}
+
+// What is no file is refused, and a FIFO is not waited for.
+func TestCreateRepoOfNoFile(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(dir, "fifo.rpm"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- repomd.CreateRepo(t.Context(), dir, repomd.Options{}) }()
+	select {
+	case err := <-done:
+		if err == nil || !strings.Contains(err.Error(), "is not a regular file") {
+			t.Errorf("got %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it waits for the FIFO")
 	}
 }
