@@ -312,6 +312,19 @@ func TestHubDown(t *testing.T) {
 	}
 }
 
+// A name with an escape sequence in it does not command the terminal that shows an error about it.
+func TestErrorsAreHarmless(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a\x1b]0;b\x07.rpm"), []byte("junk"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, errs bytes.Buffer
+	code := Run(t.Context(), "privyseal", []string{"repo", "create", dir}, Streams{In: strings.NewReader(""), Out: &out, Err: &errs})
+	if code != 1 || !strings.Contains(errs.String(), "a\ufffd]0;b\ufffd.rpm") || strings.ContainsAny(errs.String(), "\x1b\x07") {
+		t.Errorf("exit code %d, said %q", code, errs.String())
+	}
+}
+
 // A hub that refuses the client's certificate is no hub that is down, and the advice is another.
 func TestCertificateRefused(t *testing.T) {
 	server := httptest.NewUnstartedServer(newReplay(nil))

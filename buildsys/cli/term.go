@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"golang.org/x/term"
 )
@@ -46,13 +47,23 @@ func (t *terminal) interactive() bool {
 
 // warn prints one line to standard error.
 func (t *terminal) warn(format string, args ...any) {
-	fmt.Fprintf(t.err, format+"\n", args...)
+	fmt.Fprintln(t.err, harmless(fmt.Sprintf(format, args...)))
+}
+
+// harmless replaces what would command the terminal: names of files and packages, and what a hub answers, are anybody's.
+func harmless(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
 }
 
 // note prints one line of progress for a person, unless --quiet.
 func (t *terminal) note(format string, args ...any) {
 	if !t.quiet {
-		fmt.Fprintf(t.err, format+"\n", args...)
+		fmt.Fprintln(t.err, harmless(fmt.Sprintf(format, args...)))
 	}
 }
 
@@ -75,7 +86,7 @@ func (t *terminal) report(err error) {
 	case errors.Is(err, context.Canceled):
 		err = errors.New("interrupted")
 	}
-	fmt.Fprintf(t.err, "%s: error: %s\n", t.name, strings.TrimRight(err.Error(), "\n"))
+	fmt.Fprintf(t.err, "%s: error: %s\n", t.name, harmless(strings.TrimRight(err.Error(), "\n")))
 	if hint != "" {
 		fmt.Fprintf(t.err, "%s\n", hint)
 	}
@@ -243,7 +254,7 @@ func (p *progress) line(format string, args ...any) {
 		p.width = 0
 		p.shown = time.Time{}
 	}
-	fmt.Fprintf(p.t.err, format+"\n", args...)
+	fmt.Fprintln(p.t.err, harmless(fmt.Sprintf(format, args...)))
 }
 
 func (p *progress) draw(now time.Time) {
