@@ -3,6 +3,7 @@ package signer_test
 import (
 	"context"
 	"encoding/hex"
+	"os"
 	"testing"
 	"time"
 
@@ -47,7 +48,9 @@ func TestVaultConforms(t *testing.T) {
 		must(err)
 		caKey, err := ca.KeyPEM()
 		must(err)
-		lock, err := vault.Acquire(t.TempDir())
+		dir := t.TempDir()
+		must(os.Chmod(dir, 0o700)) // a vault is closed to others
+		lock, err := vault.Acquire(dir)
 		must(err)
 		t.Cleanup(func() { lock.Release() })
 		record := openLog(t)

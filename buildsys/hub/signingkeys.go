@@ -90,7 +90,8 @@ func signingKey(cert *pgp.Certificate) (*store.SigningKey, error) {
 		k.Algorithm = s.Algorithm.String()
 	}
 	if len(k.Sigkeys) == 0 {
-		return nil, buildsys.Errorf(buildsys.FaultGeneric, "certificate %s has no key that may sign", k.Fingerprint)
+		return nil, buildsys.Errorf(buildsys.FaultGeneric, "certificate %s has no key that may sign: it is revoked, or its keys are for other uses; "+
+			"to take a revoked key out of use: privyseal retire-signing-key %s", k.Fingerprint, k.Fingerprint)
 	}
 	return k, nil
 }

@@ -33,7 +33,7 @@
 // # Limits
 //
 // State 64 MiB; a change or answer 1 MiB; at most 65536 users, keys and grants each; argon2id with at most 4 GiB, 64 passes and 64
-// lanes, two derivations at a time. The directory must not be writable by others.
+// lanes, two derivations at a time. The directory must be closed to others and not writable by its group.
 //
 // Not done here: whoever can replace vault and record together by an older pair is not noticed. Secrets in use lie in ordinary memory.
 package vault

@@ -111,8 +111,11 @@ func Acquire(dir string) (*Lock, error) {
 	if !st.IsDir() {
 		return nil, fmt.Errorf("vault: %s is not a directory", dir)
 	}
-	if st.Mode().Perm()&0o022 != 0 {
-		return nil, fmt.Errorf("vault: %s may be written by others (mode %04o): chmod 700 it and find out who did", dir, st.Mode().Perm())
+	switch mode := st.Mode().Perm(); {
+	case mode&0o022 != 0:
+		return nil, fmt.Errorf("vault: %s may be written by others (mode %04o): chmod 700 it and find out who did", dir, mode)
+	case mode&0o007 != 0:
+		return nil, fmt.Errorf("vault: %s is open to everyone on this machine (mode %04o): chmod 700 it", dir, mode)
 	}
 	path := filepath.Join(dir, "lock")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)

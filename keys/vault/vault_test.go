@@ -486,3 +486,19 @@ func FuzzChange(f *testing.F) {
 		}
 	})
 }
+
+// TestOpenDirectoryIsRefused: a vault whose directory lets others in is not worked with.
+func TestOpenDirectoryIsRefused(t *testing.T) {
+	for mode, want := range map[os.FileMode]string{0o755: "open to everyone", 0o701: "open to everyone", 0o770: "written by others", 0o777: "written by others"} {
+		dir := filepath.Join(t.TempDir(), "v")
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Acquire(dir); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("mode %04o: %v, want %q", mode, err, want)
+		}
+	}
+}
