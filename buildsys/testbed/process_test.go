@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -238,6 +239,34 @@ func TestLaunchTimeout(t *testing.T) {
 	}
 	if id := s.state.Processes["signer"]; id.PID == 0 || id.alive() {
 		t.Errorf("signer %v was left running", id)
+	}
+}
+
+// TestRunCutShort holds that a program which does not end is ended in time, with what it
+// started itself.
+func TestRunCutShort(t *testing.T) {
+	s := newSite(t, "ready")
+	pid := filepath.Join(t.TempDir(), "pid")
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 200*time.Millisecond, errors.New("too late"))
+	defer cancel()
+	began := time.Now()
+	_, err := s.run(ctx, "/bin/sh", "-c", "sleep 60 & echo $! >"+pid+"; wait")
+	if err == nil || !strings.Contains(err.Error(), "sh: too late") {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("ended after %v", took)
+	}
+	text, err := os.ReadFile(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id, err := identify(n); err == nil && id.alive() {
+		t.Errorf("its child %d was left running", n)
 	}
 }
 

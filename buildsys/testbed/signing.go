@@ -10,6 +10,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/privyseal/privyseal/internal/durable"
 	"github.com/privyseal/privyseal/internal/pki"
@@ -126,13 +129,20 @@ func (s *site) console(ctx context.Context, commands [][]string) (string, error)
 	return s.run(ctx, filepath.Join(s.state.Programs, "privyseal-signer"), "--vault", s.path("vault"), "--batch", file)
 }
 
-// run runs a program to its end; the error tells what it printed.
+// run runs a program to its end, or until ctx ends; the error tells what it printed.
 func (s *site) run(ctx context.Context, program string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = s.dir
+	// In a group of its own, it ends with all that it started itself.
+	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
+	cmd.WaitDelay = time.Second
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
 		return "", fmt.Errorf("%s: %w\n%s%s", filepath.Base(program), err, &stderr, &stdout)
 	}
 	return stdout.String(), nil

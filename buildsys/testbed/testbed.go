@@ -11,8 +11,11 @@ import (
 	"time"
 )
 
-// Deadline is how long Up may take.
+// Deadline is how long Up and Start may take, with the stopping of what did not get ready.
 const Deadline = 120 * time.Second
+
+// readyTime is what of it there is to get ready in.
+const readyTime = Deadline - stopTime - 10*time.Second
 
 // Options say what to start.
 type Options struct {
@@ -63,8 +66,8 @@ func Up(ctx context.Context, o Options) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, Deadline,
-		fmt.Errorf("the testbed was not ready within %v", Deadline))
+	ctx, cancel := context.WithTimeoutCause(ctx, readyTime,
+		fmt.Errorf("the testbed was not ready within %v", readyTime))
 	defer cancel()
 
 	s, err := create(o.Dir)
@@ -171,8 +174,8 @@ func Kill(ctx context.Context, dir, name string) error {
 
 // Start starts a process that is down and returns when it is ready.
 func Start(ctx context.Context, dir, name string) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, Deadline,
-		fmt.Errorf("%s was not ready within %v", name, Deadline))
+	ctx, cancel := context.WithTimeoutCause(ctx, readyTime,
+		fmt.Errorf("%s was not ready within %v", name, readyTime))
 	defer cancel()
 	s, err := open(ctx, dir)
 	if err != nil {
