@@ -86,18 +86,6 @@ func (t AuthType) String() string {
 	return name([]string{"NORMAL", "KERBEROS", "SSL", "GSSAPI"}, int(t))
 }
 
-// ChecksumType numbers digests as Koji's tables do.
-type ChecksumType int
-
-// Koji's numbers.
-const (
-	ChecksumMD5 ChecksumType = iota
-	ChecksumSHA1
-	ChecksumSHA256
-)
-
-func (t ChecksumType) String() string { return name([]string{"md5", "sha1", "sha256"}, int(t)) }
-
 // SignatureState is what the hub knows about a signature it keeps. A bad signature is refused and never kept.
 type SignatureState int
 

@@ -25,6 +25,10 @@
 //
 // Listening takes IP:PORT and never resolves a name; nothing in Serve dials.
 // Dialling resolves names as the system does.
+//
+// Limits: a peer's name has at most 64 bytes, the sentence of a bridge's refusal
+// 512 (what is longer is cut off), a PEM file 1 MiB. A parked connection reads
+// one byte at a time, and one that means nothing ends it.
 package hop
 
 import (

@@ -146,9 +146,6 @@ func Dearmor(b []byte) ([]byte, error) {
 // ArmorSignature wraps a signature packet as a PGP SIGNATURE block: the content of an .asc file.
 func ArmorSignature(packet []byte) []byte { return encodeArmor(armorSignature, packet) }
 
-// ArmorSecretKey wraps a transferable secret key.
-func ArmorSecretKey(packets []byte) []byte { return encodeArmor(armorSecretKey, packets) }
-
 // DearmorSecretKey gives the packets of an armored secret key, or b itself when it is binary.
 func DearmorSecretKey(b []byte) ([]byte, error) {
 	if len(b) > maxCertificate {
