@@ -22,18 +22,19 @@ func main() { daemon.Main("privyseal-signer", run) }
 func run(ctx context.Context, log *slog.Logger) error {
 	fs := daemon.FlagSet("privyseal-signer", "[--vault DIR] COMMAND | serve | --batch FILE; help lists the commands")
 	dir := fs.String("vault", "/var/lib/privyseal-signer", "the vault's `directory`")
-	batch := fs.String("batch", "", "run the commands in `file`, one a line, and leave")
+	batch := fs.String("batch", "", "run the commands in `file`, one a line")
 	if err := daemon.ParseFlags(fs, os.Args[1:]); err != nil {
 		return err
 	}
 	c := &console.Console{Dir: *dir, Out: os.Stdout, Terminal: console.Stdin()}
+	c.Serve = func(ctx context.Context) error { return serve(ctx, *dir, log) }
 	switch {
 	case *batch != "" && fs.NArg() > 0:
 		return daemon.Usagef("--batch and a command exclude each other")
 	case *batch != "":
 		return c.Batch(ctx, *batch)
 	case fs.NArg() == 1 && fs.Arg(0) == "serve":
-		return serve(ctx, *dir, log)
+		return c.Serve(ctx)
 	}
 	return c.Run(ctx, fs.Args())
 }

@@ -107,7 +107,9 @@ type server struct {
 }
 
 // serve starts the signer and waits until it says that it is ready.
-func (s site) serve() server {
+func (s site) serve() server { s.t.Helper(); return s.start("serve") }
+
+func (s site) start(args ...string) server {
 	s.t.Helper()
 	socket := filepath.Join(s.t.TempDir(), "n")
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
@@ -115,7 +117,7 @@ func (s site) serve() server {
 		s.t.Fatal(err)
 	}
 	defer conn.Close()
-	srv := server{s.command("serve"), new(bytes.Buffer)}
+	srv := server{s.command(args...), new(bytes.Buffer)}
 	srv.cmd.Env = append(srv.cmd.Env, "NOTIFY_SOCKET="+socket)
 	srv.cmd.Stderr = srv.log
 	if err := srv.cmd.Start(); err != nil {
@@ -176,6 +178,25 @@ func TestServe(t *testing.T) {
 	}
 	if out, code := s.batch("user add carl --passphrase-file pass\n"); code != 1 || !strings.Contains(out, "was changed behind the signer's back") {
 		t.Errorf("console on an edited vault: exit %d: %s", code, out)
+	}
+}
+
+// A batch file may end with serve: what stands before it is done then.
+func TestServeEndsABatch(t *testing.T) {
+	s := newSite(t)
+	s.write("batch", []byte("user add bob --passphrase-file pass\nserve # from here on\n"))
+	srv := s.start("--batch", "batch")
+	if out := s.must("list\n"); !strings.Contains(out, "bob") {
+		t.Errorf("bob is not there:\n%s", out)
+	}
+	if out, code := finish(s.command("serve")); code != 1 || !strings.Contains(out, "held by another process") {
+		t.Errorf("a second serve: exit %d: %s", code, out)
+	}
+	if err := srv.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := srv.cmd.Wait(); err != nil {
+		t.Errorf("after SIGTERM: %v\n%s", err, srv.log)
 	}
 }
 

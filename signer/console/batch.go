@@ -55,6 +55,11 @@ func (c *Console) Batch(ctx context.Context, file string) error {
 		}
 		commands = append(commands, command{number, words})
 	}
+	for i, cmd := range commands {
+		if cmd.words[0] == "serve" && i+1 < len(commands) {
+			return daemon.Usagef("%s:%d: serve does not end by itself: it has to be the last command", file, cmd.line)
+		}
+	}
 	for _, cmd := range commands {
 		if err := ctx.Err(); err != nil {
 			return err

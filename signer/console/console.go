@@ -23,6 +23,7 @@ type Console struct {
 	Dir      string
 	Out      io.Writer // what a verb answers
 	Terminal Terminal
+	Serve    func(context.Context) error // the verb serve, which this package does not know
 
 	checking bool // nothing is done: parse ends every verb with errChecked
 }
@@ -52,7 +53,7 @@ func init() {
 		{"key show", "NAME [--public-out F.asc]", "give a key's public half", (*Console).keyShow},
 		{"grant", "KEY USER --by USER0 [--passphrase-file F]", "let USER use KEY; USER0 holds it and proves that", (*Console).grant},
 		{"list", "", "list users, keys and grants", (*Console).list},
-		{"serve", "", "sign for clients, through the bridge, until SIGTERM", nil},
+		{"serve", "", "sign for clients, through the bridge, until SIGTERM", (*Console).serve},
 		{"help", "", "print this list; every command takes --help", (*Console).help},
 	}
 }
@@ -77,12 +78,6 @@ func (c *Console) run(ctx context.Context, args []string) error {
 	}
 	for _, v := range verbs {
 		if words := strings.Fields(v.name); len(args) >= len(words) && slices.Equal(words, args[:len(words)]) {
-			if v.run == nil {
-				if asksForHelp(args) {
-					return c.usage(func(other verb) bool { return other.name == v.name })
-				}
-				return daemon.Usagef("%s takes no arguments and stands in no batch file", v.name)
-			}
 			err := v.run(c, ctx, args[len(words):])
 			var usage *daemon.UsageError
 			if errors.As(err, &usage) {
@@ -107,6 +102,13 @@ func (c *Console) help(_ context.Context, args []string) error {
 	}
 	fmt.Fprint(c.Out, "usage: privyseal-signer --vault DIR COMMAND\n       privyseal-signer --vault DIR --batch FILE\n\n")
 	return c.usage(func(verb) bool { return true })
+}
+
+func (c *Console) serve(ctx context.Context, args []string) error {
+	if _, err := c.parse(flag.NewFlagSet("serve", flag.ContinueOnError), args, nil); err != nil {
+		return err
+	}
+	return c.Serve(ctx)
 }
 
 // usage lists verbs.

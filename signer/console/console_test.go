@@ -270,7 +270,7 @@ func TestRefusals(t *testing.T) {
 		{"", "no command given"},
 		{"key", "unknown command"},
 		{"key destroy x", "unknown command \"key destroy\""},
-		{"serve", "stands in no batch file"},
+		{"serve now", "unexpected argument \"now\""},
 		{initLine, "holds a vault already"},
 		{"user add ann --passphrase-file @ann.pass", "user ann: name is taken"},
 		{"user add", "NAME is missing"},
@@ -450,10 +450,10 @@ func TestBatch(t *testing.T) {
 		{[]string{"user add dora --passphrase-file @bob.pass", "pin --colour"}, file + ":2: flag provided but not defined", 2},
 		{[]string{"user add dora --passphrase-file @bob.pass", "grant release"}, file + ":2: USER is missing", 2},
 		{[]string{"user add dora --passphrase-file @bob.pass", "grant release dora"}, file + ":2: --by is missing", 2},
-		{[]string{"user add dora --passphrase-file @bob.pass", "serve"}, file + ":2: serve takes no arguments", 2},
+		{[]string{"user add dora --passphrase-file @bob.pass", "serve", "pin"}, file + ":2: serve does not end by itself", 2},
 		{[]string{"ca issue @ann.csr --user ann --out @ann2.pem"}, file + ":1: --passphrase-file is missing", 2},
 		{[]string{"user add dora"}, "--passphrase-file is missing", 2},
-		{[]string{"serve"}, file + ":1: serve takes no arguments", 2},
+		{[]string{"serve @now"}, file + ":1: unexpected argument", 2},
 	} {
 		out, err := batch(tc.lines...)
 		if err == nil || !strings.Contains(err.Error(), tc.want) || len(r.state().Users()) != tc.users {

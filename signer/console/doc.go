@@ -8,7 +8,7 @@
 //
 // The verbs are listed by help, each with its options. A batch file has one command a line, written as at a shell prompt: words are
 // split at blanks, 'single' and "double" quotes and backslashes quote, # begins a comment. Nothing is expanded. It stops at the first
-// command that fails, naming file and line; the commands before it stay done.
+// command that fails, naming file and line; the commands before it stay done. serve may be its last command.
 //
 // # How a verb works
 //
