@@ -110,12 +110,6 @@ func find(dir string) ([]Entry, error) {
 		case d.IsDir() || !strings.HasSuffix(path, ".rpm"):
 			return nil
 		}
-		// Opening a FIFO would wait for its other end for ever.
-		if st, err := os.Stat(path); err != nil {
-			return err
-		} else if !st.Mode().IsRegular() {
-			return fmt.Errorf("%q is not a regular file", path)
-		}
 		href, err := filepath.Rel(dir, path)
 		out = append(out, Entry{Path: path, Href: filepath.ToSlash(href)})
 		return err
@@ -211,6 +205,12 @@ func (w *writer) addAll(ctx context.Context, entries []Entry) error {
 }
 
 func read(ctx context.Context, e Entry, opts Options) fragments {
+	// Opening a FIFO would wait for its other end for ever.
+	if st, err := os.Stat(e.Path); err != nil {
+		return fragments{err: err}
+	} else if !st.Mode().IsRegular() {
+		return fragments{err: fmt.Errorf("%q is not a regular file", e.Path)}
+	}
 	p, sum, err := readPackage(ctx, e.Path, opts.Checksum, opts.Changelogs)
 	if err != nil {
 		return fragments{err: fmt.Errorf("%s: %w", e.Path, err)}
