@@ -210,6 +210,10 @@ func (m *masher) signer(ctx context.Context, key string) (mash.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !slices.Contains(k.Purposes, "repomd") {
+		return nil, failf("name a key for repomd.xml: --repomd-key KEY, or repomd_key in mash.conf",
+			"key %s is for %s, not for repomd.xml", key, strings.Join(k.Purposes, ", "))
+	}
 	m.signers[key] = repomdSigner{k}
 	return m.signers[key], nil
 }

@@ -116,3 +116,22 @@ func testDown(t *testing.T, process, word string) {
 		t.Errorf("with the %s back: %v", process, res)
 	}
 }
+
+// TestComposeAsksForItsKeyFirst: a key that may not sign repomd.xml is refused before a
+// compose has begun.
+func TestComposeAsksForItsKeyFirst(t *testing.T) {
+	s := site(t)
+	dir := t.TempDir()
+	conf, out := filepath.Join(dir, "mash.conf"), filepath.Join(dir, "composes")
+	text := "[defaults]\nrepodir = file://" + s.env["TOPDIR"] + "\n\n[early]\ntag = early\narches = x86_64\n"
+	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]string{s.env["SIGN_KEY"]: "not for repomd.xml", "no-such-key": "no-such-key"} {
+		s.command(t, "PRIVYSEAL_CONF", "mash", "-o", out, "--config", conf, "--repomd-key", key,
+			"--passphrase-file", s.env["SIGN_PASSPHRASE_FILE"], "early").says(t, 1, want)
+	}
+	if _, err := os.Stat(out); !os.IsNotExist(err) {
+		t.Errorf("something was written: %v", err)
+	}
+}

@@ -14,9 +14,6 @@
 // is a UsageError. The first SIGTERM or SIGINT cancels the context, which a
 // program takes as "finish what you have and go"; a second one ends it at once.
 //
-// Secrets are typed Secret or SecretBytes: a log line, a %v and a JSON document
-// show "redacted" in their place.
-//
 // Readiness follows sd_notify(3): one datagram to the socket that NOTIFY_SOCKET
 // names. The package links neither net/http nor any systemd library, since the
 // signer must not.
