@@ -206,13 +206,12 @@ func (m *masher) signer(ctx context.Context, key string) (mash.Signer, error) {
 	if err := m.dial(ctx); err != nil {
 		return nil, err
 	}
+	if _, err := m.session.key(ctx, key, "repomd"); err != nil {
+		return nil, err
+	}
 	k, err := m.session.unlock(ctx, m.a, key, m.secret)
 	if err != nil {
 		return nil, err
-	}
-	if !slices.Contains(k.Purposes, "repomd") {
-		return nil, failf("name a key for repomd.xml: --repomd-key KEY, or repomd_key in mash.conf",
-			"key %s is for %s, not for repomd.xml", key, strings.Join(k.Purposes, ", "))
 	}
 	m.signers[key] = repomdSigner{k}
 	return m.signers[key], nil

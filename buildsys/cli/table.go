@@ -6,6 +6,7 @@ import "github.com/spf13/cobra"
 var table = []func(*App) *cobra.Command{
 	signTagCommand,
 	signBuildCommand,
+	signDataCommand,
 	listKeysCommand,
 	getPublicKeyCommand,
 	mashCommand,

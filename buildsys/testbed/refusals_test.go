@@ -127,7 +127,7 @@ func TestComposeAsksForItsKeyFirst(t *testing.T) {
 	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for key, want := range map[string]string{s.env["SIGN_KEY"]: "not for repomd.xml", "no-such-key": "no-such-key"} {
+	for key, want := range map[string]string{s.env["SIGN_KEY"]: "not repomd", "no-such-key": "no-such-key"} {
 		s.command(t, "PRIVYSEAL_CONF", "mash", "-o", out, "--config", conf, "--repomd-key", key,
 			"--passphrase-file", s.env["SIGN_PASSPHRASE_FILE"], "early").says(t, 1, want)
 	}
