@@ -146,10 +146,10 @@ type Options struct {
 	Passphrase    []byte // of the console
 }
 
-// Init makes a vault in the locked directory and announces its first state.
-func (k *Lock) Init(ctx context.Context, rec Recorder, by string, o Options) error {
+// CheckUnused tells whether Init may make a vault here: there is none, and the record knows of none that was in use.
+func (k *Lock) CheckUnused(rec Recorder) error {
 	if _, err := os.Lstat(k.path("state.json")); err == nil {
-		return fmt.Errorf("%s holds a vault: %w", k.dir, keys.ErrExists)
+		return fmt.Errorf("%s holds a vault already: %w", k.dir, keys.ErrExists)
 	}
 	switch last, err := lastEntry(rec); {
 	case err != nil:
@@ -157,6 +157,14 @@ func (k *Lock) Init(ctx context.Context, rec Recorder, by string, o Options) err
 	case last != nil && last.Generation > 1:
 		// An init that was cut short leaves generation 1 and may be run again; anything later was a vault in use.
 		return fmt.Errorf("the record in %s knows a vault of generation %d, which is gone: restore it from a backup", k.dir, last.Generation)
+	}
+	return nil
+}
+
+// Init makes a vault in the locked directory and announces its first state.
+func (k *Lock) Init(ctx context.Context, rec Recorder, by string, o Options) error {
+	if err := k.CheckUnused(rec); err != nil {
+		return err
 	}
 	for _, sub := range []string{"inbox", "work", "outbox", "rejected"} {
 		if err := durable.MkdirAll(k.path(sub), 0o700); err != nil {

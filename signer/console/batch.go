@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -64,7 +65,7 @@ func (c *Console) Batch(ctx context.Context, file string) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := c.run(ctx, cmd.words); err != nil {
+		if err := c.run(ctx, cmd.words); err != nil && !errors.Is(err, flag.ErrHelp) {
 			return fmt.Errorf("%s:%d: %w", file, cmd.line, err)
 		}
 	}

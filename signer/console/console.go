@@ -26,6 +26,7 @@ type Console struct {
 	Serve    func(context.Context) error // the verb serve, which this package does not know
 
 	checking bool // nothing is done: parse ends every verb with errChecked
+	helpOnly bool // nobody sits at a terminal: parse ends every verb that was not asked for help with ErrNoTerminal
 }
 
 // errChecked ends a verb that was only checked for how it is written.
@@ -60,10 +61,15 @@ func init() {
 
 // Run runs one command as typed on the command line. It insists on a terminal, except for help.
 func (c *Console) Run(ctx context.Context, args []string) error {
-	if err := requireTerminal(c.Terminal); err != nil && !asksForHelp(args) {
-		return err
+	here := *c
+	if err := requireTerminal(c.Terminal); err != nil {
+		if !asksForHelp(args) {
+			return err
+		}
+		// What looks like --help can be the value of another flag, so parse, which knows, has the last word.
+		here.helpOnly = true
 	}
-	return c.run(ctx, args)
+	return here.run(ctx, args)
 }
 
 func asksForHelp(args []string) bool {
@@ -172,6 +178,9 @@ func (c *Console) parse(fs *flag.FlagSet, args, needed []string, names ...string
 	}
 	if c.checking {
 		return nil, errChecked
+	}
+	if c.helpOnly {
+		return nil, ErrNoTerminal
 	}
 	return words, nil
 }

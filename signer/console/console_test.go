@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -361,6 +362,22 @@ func TestInitRefusals(t *testing.T) {
 	r.must(setup...)
 }
 
+// A vault whose state was lost is no place for a new one, and what is left of it is not touched.
+func TestInitOverALostStateChangesNothing(t *testing.T) {
+	r := newRoom(t)
+	r.must(setup...)
+	identity := must(os.ReadFile(filepath.Join(r.vault, "inner.pem")))
+	if err := os.Remove(filepath.Join(r.vault, "state.json")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.run(initLine); err == nil || !strings.Contains(err.Error(), "restore it from a backup") {
+		t.Errorf("init: %v", err)
+	}
+	if !bytes.Equal(identity, must(os.ReadFile(filepath.Join(r.vault, "inner.pem")))) {
+		t.Error("init replaced the signer's identity")
+	}
+}
+
 func TestTerminalRule(t *testing.T) {
 	r := newRoom(t)
 	nobody := &typist{}
@@ -369,6 +386,18 @@ func TestTerminalRule(t *testing.T) {
 	}
 	if out, err := r.runAt(nobody, "help"); err != nil || !strings.Contains(out, "key new NAME") {
 		t.Errorf("help without a terminal: %v\n%s", err, out)
+	}
+	if out, err := r.runAt(nobody, "key new --help"); !errors.Is(err, flag.ErrHelp) || !strings.Contains(out, "-purpose") {
+		t.Errorf("help of a command without a terminal: %v\n%s", err, out)
+	}
+	// What looks like --help may be a value.
+	if err := os.WriteFile(filepath.Join(r.dir, "--help"), must(os.ReadFile(r.path("ca.pem"))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(r.dir)
+	sly := strings.Replace(initLine, " --outer-ca @ca.pem", "", 1) + " --outer-ca --help"
+	if _, err := r.runAt(nobody, sly); !errors.Is(err, ErrNoTerminal) {
+		t.Errorf("a command that ends in a file named --help, without a terminal: %v", err)
 	}
 	// With a terminal everything can be asked for; new passphrases twice.
 	initAsk := strings.TrimSuffix(initLine, " --passphrase-file @console.pass")
@@ -463,6 +492,10 @@ func TestBatch(t *testing.T) {
 	var usage *daemon.UsageError
 	if _, err := batch("user add"); !errors.As(err, &usage) || !strings.Contains(err.Error(), "usage: privyseal-signer --vault DIR user add NAME") {
 		t.Errorf("a usage error in a batch: %v", err)
+	}
+	// A line that asks for help does not end the file.
+	if out, err := batch("list --help", "list"); err != nil || !strings.Contains(out, "state generation") {
+		t.Errorf("help in a batch: %v\n%s", err, out)
 	}
 	c := &Console{Dir: r.vault, Out: &r.out, Terminal: &typist{}}
 	if err := c.Batch(t.Context(), r.path("none")); err == nil {

@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -59,9 +58,14 @@ func (c *Console) initVault(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Release()) }()
+	record, err := Record(c.Dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, record.Close()) }()
 	// Nothing of a vault in use may be overwritten below.
-	if _, err := os.Lstat(c.path("state.json")); err == nil {
-		return fmt.Errorf("%s holds a vault already: %w", c.Dir, keys.ErrExists)
+	if err := lock.CheckUnused(record); err != nil {
+		return err
 	}
 	passphrase, drawn, err := c.initPassphrase(*pass)
 	if err != nil {
@@ -71,11 +75,6 @@ func (c *Console) initVault(ctx context.Context, args []string) (err error) {
 	if len(passphrase) < vault.MinPassphrase {
 		return fmt.Errorf("a passphrase needs at least %d characters", vault.MinPassphrase)
 	}
-	record, err := Record(c.Dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, record.Close()) }()
 	inner, err := pki.NewCA("Privyseal inner CA of "+*name, caLife)
 	if err != nil {
 		return err
