@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -432,6 +433,21 @@ func TestArgon2Limits(t *testing.T) {
 	}
 	if err := errors.Join(DefaultArgon2.Check(), cheap.Check()); err != nil {
 		t.Error(err)
+	}
+}
+
+// One value is one value: what a JSON reader may overlook behind it is seen.
+func TestNothingFollowsAChange(t *testing.T) {
+	good := must(newChange("me", opBindCert).encode())
+	for _, more := range []string{"", " \n"} {
+		if _, err := decodeChange(append(slices.Clone(good), more...)); err != nil {
+			t.Errorf("followed by %q: %v", more, err)
+		}
+	}
+	for _, more := range []string{"}", "]", "{}", "x", ","} {
+		if _, err := decodeChange(append(slices.Clone(good), more...)); err == nil {
+			t.Errorf("followed by %q: taken", more)
+		}
 	}
 }
 
