@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/privyseal/privyseal/client"
 	"github.com/privyseal/privyseal/internal/pgp"
+	"github.com/privyseal/privyseal/keys/secret"
+	"github.com/privyseal/privyseal/signer"
 )
 
 func signAll(t testing.TB, key *client.Key, headers [][]byte) []client.HeaderResult {
@@ -88,6 +92,44 @@ func TestUnlockRefusals(t *testing.T) {
 	if _, err := s.dial().Unlock(ctx, keyEdDSA, []byte(passphrase)); err != nil {
 		t.Errorf("in a new session: %v", err)
 	}
+}
+
+// Five wrong passphrases are five, also when they are sent all at once.
+func TestWrongPassphrasesAtOnce(t *testing.T) {
+	s := newSite(t)
+	s.bridgeCfg.Drain, s.bridgeCfg.Linger = time.Second, time.Second
+	s.startBridge()
+	cfg, ks, record, err := s.spec.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow := &slowUnlock{Keystore: ks}
+	s.run(func(ctx context.Context) error { return signer.Serve(ctx, cfg, slow, record, s.logger()) })
+	ses := s.dial()
+	var wg sync.WaitGroup
+	for range 40 {
+		wg.Go(func() {
+			if _, err := ses.Unlock(context.Background(), keyEdDSA, []byte("wrong")); !errors.Is(err, client.ErrBadPassphrase) {
+				t.Errorf("wrong passphrase: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := slow.tried.Load(); n != 5 {
+		t.Errorf("%d passphrases were tried", n)
+	}
+}
+
+// slowUnlock takes its time, as argon2id does.
+type slowUnlock struct {
+	signer.Keystore
+	tried atomic.Int32
+}
+
+func (s *slowUnlock) Unlock(ctx context.Context, user, key string, passphrase []byte) (*secret.Key, error) {
+	s.tried.Add(1)
+	time.Sleep(20 * time.Millisecond)
+	return s.Keystore.Unlock(ctx, user, key, passphrase)
 }
 
 func TestListKeysAndPublicKey(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"github.com/privyseal/privyseal/keys"
 )
 
-// maxWrong passphrases end a session.
+// maxWrong passphrases, and a session unlocks nothing more.
 const maxWrong = 5
 
 // maxListed bounds the answer to list-keys, which is one frame.
@@ -70,10 +70,14 @@ func noKey(user, name string) *wire.Fault {
 }
 
 func (ss *session) unlock(ctx context.Context, c *wire.Call) (*wire.Reply, error) {
-	ss.mu.Lock()
-	wrong := ss.wrong
-	ss.mu.Unlock()
-	if wrong >= maxWrong {
+	// One at a time, or as many could be tried at once as the window lets in.
+	select {
+	case ss.unlocking <- struct{}{}:
+		defer func() { <-ss.unlocking }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if ss.wrong >= maxWrong {
 		return nil, &wire.Fault{Code: wire.CodeBadPassphrase, Msg: "too many wrong passphrases in this session"}
 	}
 	info, err := ss.granted(c.Key)
@@ -83,9 +87,7 @@ func (ss *session) unlock(ctx context.Context, c *wire.Call) (*wire.Reply, error
 	key, err := ss.keys.Unlock(ctx, ss.user, info.Name, c.Passphrase)
 	if err != nil {
 		if errors.Is(err, keys.ErrBadPassphrase) {
-			ss.mu.Lock()
 			ss.wrong++
-			ss.mu.Unlock()
 		}
 		ss.log.Warn("unlock refused", "key", info.Name, "error", err)
 		return nil, err

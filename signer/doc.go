@@ -15,7 +15,8 @@
 //     fingerprint, to a user of the vault.
 //   - unlock opens a key that the user was granted, with the user's passphrase.
 //     A key that does not exist and one that was not granted are told apart for
-//     nobody. After five wrong passphrases the session ends.
+//     nobody. After five wrong passphrases the session unlocks
+//     nothing more.
 //   - Every request is decided anew: the certificate is still bound, the key still
 //     the same, the grant still there, the key's purposes include the operation's,
 //     and the bytes are what the operation is for.

@@ -33,9 +33,11 @@ type session struct {
 	out    chan any      // answers; has room for all that can be under way
 	wg     sync.WaitGroup
 
+	unlocking chan struct{} // has room for the one call that unlocks
+	wrong     int           // passphrases; of whoever unlocks
+
 	mu      sync.Mutex
 	handles []*opened // the handle is the index plus one
-	wrong   int       // passphrases
 	signed  int
 	refused int
 }
@@ -63,7 +65,8 @@ func (s *server) session(ctx context.Context, outer *tls.Conn) {
 		peer:   peer,
 		window: make(chan struct{}, s.cfg.Limits.Window),
 		// Room for greeting, answers and last words: a sender never waits.
-		out: make(chan any, s.cfg.Limits.Window+2),
+		out:       make(chan any, s.cfg.Limits.Window+2),
+		unlocking: make(chan struct{}, 1),
 	}
 	defer conn.Close() // says good-bye inside; Finish then does outside
 	user, err := s.keys.UserByCertificate(peer.Fingerprint)
