@@ -69,7 +69,6 @@ func Open(dir string) (*Log, error) {
 		return nil, err
 	}
 	path := filepath.Join(dir, "seal.log")
-	_, statErr := os.Lstat(path)
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
@@ -84,7 +83,7 @@ func Open(dir string) (*Log, error) {
 		events:   make(map[string]place),
 	}
 	l.wake = sync.NewCond(&l.mu)
-	if err := l.load(os.IsNotExist(statErr)); err != nil {
+	if err := l.load(); err != nil {
 		file.Close()
 		return nil, err
 	}
@@ -92,17 +91,16 @@ func Open(dir string) (*Log, error) {
 	return l, nil
 }
 
-func (l *Log) load(fresh bool) error {
+func (l *Log) load() error {
 	if err := unix.Flock(int(l.file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			return fmt.Errorf("%s: %w", l.path, ErrBusy)
 		}
 		return fmt.Errorf("locking %s: %w", l.path, err)
 	}
-	if fresh {
-		if err := durable.SyncDir(filepath.Dir(l.path)); err != nil {
-			return err
-		}
+	// Every time: whoever made the file may have been killed before its name was durable.
+	if err := durable.SyncDir(filepath.Dir(l.path)); err != nil {
+		return err
 	}
 	st, err := l.file.Stat()
 	if err != nil {
