@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // The bridge's own small protocols, spoken inside the outer TLS connections.
@@ -71,7 +73,17 @@ func Call(conn net.Conn, signer string) error {
 	if _, err := io.ReadFull(conn, text); err != nil {
 		return Classify(err)
 	}
-	return &CallError{Status(status[0]), string(text)}
+	return &CallError{Status(status[0]), printable(text)}
+}
+
+// printable keeps a fallen bridge from writing more than text to a terminal.
+func printable(text []byte) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(string(text), "?"))
 }
 
 // ReadCall reads which signer a client wants.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -262,6 +263,43 @@ func TestConnectionCaps(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatalf("no room after one was closed: %v", err)
 		}
+	}
+}
+
+// Whoever is turned away leaves nothing behind: addresses are cheap.
+func TestTurnedAwayLeavesNoCounts(t *testing.T) {
+	s := &server{limits: Limits{Handshakes: 1}.withDefaults(), pending: map[*pending]bool{}, perAddr: map[netip.Addr]*counts{}}
+	now := time.Now()
+	addr := netip.MustParseAddr("2001:db8::1")
+	first := &pending{addr: addr, since: now}
+	if why := s.begin(first); why != "" {
+		t.Fatal(why)
+	}
+	for range 100 {
+		addr = addr.Next()
+		if s.begin(&pending{addr: addr, since: now}) == "" {
+			t.Fatal("let in")
+		}
+	}
+	if len(s.perAddr) != 1 {
+		t.Errorf("counts of %d addresses, one has a handshake under way", len(s.perAddr))
+	}
+	s.finish(first, false)
+	if len(s.perAddr) != 0 {
+		t.Errorf("counts of %d addresses at the end", len(s.perAddr))
+	}
+}
+
+func TestRefusalIsPrintable(t *testing.T) {
+	end, bridge := net.Pipe()
+	defer end.Close()
+	go func() {
+		ReadCall(bridge)
+		AnswerCall(bridge, StatusBusy, "caf\u00e9\x1b]0;owned\x07\xff\r\n")
+	}()
+	var refused *CallError
+	if err := Call(end, "signer1"); !errors.As(err, &refused) || refused.Msg != "caf\u00e9?]0;owned????" {
+		t.Errorf("%q", err)
 	}
 }
 

@@ -165,17 +165,13 @@ func (s *server) begin(p *pending) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.perAddr[p.addr]
-	if c == nil {
-		c = &counts{}
-		s.perAddr[p.addr] = c
-	}
-	if c.pending >= s.limits.HandshakesPerAddress && !s.evict(p.since, p.addr, true) {
+	if c != nil && c.pending >= s.limits.HandshakesPerAddress && !s.evict(p.since, p.addr, true) {
 		return "too many unfinished handshakes from its address"
 	}
 	if len(s.pending) >= s.limits.Handshakes && !s.evict(p.since, p.addr, false) {
 		return "too many unfinished handshakes"
 	}
-	// Evicting may have dropped the address's counts.
+	// Only now: evicting may have dropped the address's counts, and one that is turned away shall leave none.
 	if c = s.perAddr[p.addr]; c == nil {
 		c = &counts{}
 		s.perAddr[p.addr] = c
