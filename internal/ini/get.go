@@ -10,6 +10,7 @@ import (
 const (
 	maxDepth = 10      // as Python
 	maxValue = 1 << 20 // Python has no limit; ten levels can multiply without end
+	maxRefs  = 1 << 20 // in one value, for references to empty values multiply too
 )
 
 // Sections lists the sections in the order of the file, without [DEFAULT].
@@ -100,13 +101,14 @@ func (s *Section) Value(key string) (value string, ok bool, err error) {
 		return "", false, nil
 	}
 	var b strings.Builder
-	if err := s.expand(&b, it.raw, 1); err != nil {
+	refs := 0
+	if err := s.expand(&b, it.raw, 1, &refs); err != nil {
 		return "", true, s.errorf(key, "%v", err)
 	}
 	return b.String(), true, nil
 }
 
-func (s *Section) expand(b *strings.Builder, rest string, depth int) error {
+func (s *Section) expand(b *strings.Builder, rest string, depth int, refs *int) error {
 	if depth > maxDepth {
 		return fmt.Errorf("%%(...)s is nested more than %d deep: does a value refer to itself?", maxDepth)
 	}
@@ -136,7 +138,10 @@ func (s *Section) expand(b *strings.Builder, rest string, depth int) error {
 			if !ok {
 				return fmt.Errorf("refers to %q, which is not set", clip(name))
 			}
-			if err := s.expand(b, it.raw, depth+1); err != nil {
+			if *refs++; *refs > maxRefs {
+				return fmt.Errorf("more than %d %%(...)s have to be replaced", maxRefs)
+			}
+			if err := s.expand(b, it.raw, depth+1, refs); err != nil {
 				return err
 			}
 			rest = rest[end+len(")s"):]

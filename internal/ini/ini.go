@@ -25,7 +25,7 @@
 // Decode fills a struct and refuses keys that the struct does not know: a
 // misspelt setting must not be ignored in silence.
 //
-// Limits: 1 MiB a file, UTF-8 only, 1 MiB for an interpolated value. A file with
+// Limits: 1 MiB a file, UTF-8 only, 1 MiB and 2^20 references for an interpolated value. A file with
 // a byte order mark is refused, as Python refuses it.
 package ini
 

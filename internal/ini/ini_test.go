@@ -233,6 +233,15 @@ func TestLimits(t *testing.T) {
 	if _, _, err := parse(t, b.String()).Section("s").Value("x9"); err == nil || !strings.Contains(err.Error(), "grows") {
 		t.Errorf("a value without end: %v", err)
 	}
+	// The same with nothing at the bottom never grows, and would take hours.
+	b.Reset()
+	b.WriteString("[s]\nx0 =\n")
+	for i := 1; i <= 9; i++ {
+		b.WriteString("x" + string(rune('0'+i)) + " = " + strings.Repeat("%(x"+string(rune('0'+i-1))+")s", 20) + "\n")
+	}
+	if _, _, err := parse(t, b.String()).Section("s").Value("x9"); err == nil || !strings.Contains(err.Error(), "more than") {
+		t.Errorf("references without end: %v", err)
+	}
 }
 
 func FuzzParse(f *testing.F) {
