@@ -240,7 +240,10 @@ func (k *Key) SignRepomd(ctx context.Context, data []byte) ([]byte, error) {
 	if err != nil {
 		return nil, &SignatureError{err.Error()}
 	}
-	return armored, k.check(packet, data)
+	if err := k.check(packet, data); err != nil {
+		return nil, err
+	}
+	return armored, nil
 }
 
 // SignData signs data that is nothing another operation is for, and gives the
@@ -250,7 +253,10 @@ func (k *Key) SignData(ctx context.Context, data []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return packet, k.check(packet, data)
+	if err := k.check(packet, data); err != nil {
+		return nil, err
+	}
+	return packet, nil
 }
 
 func (k *Key) sign(ctx context.Context, op wire.Op, data []byte) ([]byte, error) {

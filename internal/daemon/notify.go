@@ -16,7 +16,7 @@ func Status(s string) error {
 }
 
 // notify sends one datagram, over bare system calls: package net would do, but
-// the bridge's and signer's promise "no connect(2)" is checked with strace, and
+// the bridge's promise "no connect(2)" is checked with strace, and
 // a datagram by sendto(2) on an unconnected socket keeps that check simple.
 func notify(state string) error {
 	path := os.Getenv("NOTIFY_SOCKET")
