@@ -211,11 +211,18 @@ func TestProtocolBreachesEndTheSession(t *testing.T) {
 	for name, breach := range map[string]func(w *wire.Writer) error{
 		"a signer's message": func(w *wire.Writer) error { return w.Signature(&wire.Signature{Seq: 1}) },
 		"a greeting":         func(w *wire.Writer) error { return w.Greeting(&wire.Greeting{}) },
+		// Closing with bytes unread would reset the connection, and the reason would be lost with it.
+		"a greeting before much else": func(w *wire.Writer) error {
+			w.Greeting(&wire.Greeting{})
+			return w.Sign(&wire.Sign{Seq: 2, Handle: 1, Op: wire.OpData, Data: make([]byte, 4<<20)})
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, r, w := s.rawSession(keyEdDSA)
-			breach(w)
-			w.Flush()
+			go func() {
+				breach(w)
+				w.Flush()
+			}()
 			for {
 				f, err := r.Next()
 				if err != nil {

@@ -68,7 +68,8 @@ func (s *server) session(ctx context.Context, outer *tls.Conn) {
 		out:       make(chan any, s.cfg.Limits.Window+2),
 		unlocking: make(chan struct{}, 1),
 	}
-	defer conn.Close() // says good-bye inside; Finish then does outside
+	// Says good-bye inside; Finish then does outside. Close would close what is outside as well.
+	defer conn.CloseWrite()
 	user, err := s.keys.UserByCertificate(peer.Fingerprint)
 	if err != nil {
 		ss.log.Warn("client refused", "reason", err)
