@@ -102,7 +102,8 @@ func TestDataRefusesRPMHeader(t *testing.T) {
 func TestDataRefusesRepomd(t *testing.T) {
 	utf16 := "\xff\xfe" + strings.Join(strings.Split(repomdXML, ""), "\x00") + "\x00"
 	refusedData(t, "repomd", repomdXML, "\ufeff"+repomdXML, "\n <!-- x --> <repomd/>", "<x:repomd xmlns:x='y'/>",
-		"<!DOCTYPE x [<!ENTITY y 'z'>]><repomd/>", utf16, "<?xml version='1.0'?><?pi x?>\n<repomd>")
+		"<!DOCTYPE x [<!ENTITY y 'z'>]><repomd/>", utf16, "<?xml version='1.0'?><?pi x?>\n<repomd>",
+		"<?xml version='1.0' encoding='UTF-7'?><r+AGU-pomd/>", "<?xml version=\"1.0\"\n encoding = \"ibm037\"?>\x4c")
 }
 
 func TestDataRefusesGitObjects(t *testing.T) {
@@ -139,6 +140,11 @@ func TestRepomdRefusesWhatIsNotRepomd(t *testing.T) {
 		"second root":        repomdXML + "<!-- --><x/>",
 		"text after":         repomdXML + "x",
 		"unknown entity":     cut("<size>134", "<size>&x;"),
+		"no number":          cut("<size>134", "<size>&#1x3;"),
+		"number of a NUL":    cut("<size>134", "<size>&#0;"),
+		"control character":  cut(`type="primary"`, "type=\"pri\x01mary\""),
+		"inside a checksum":  cut("<checksum type=\"sha256\">", "<checksum type=\"sha256\"><x>0</x>"),
+		"two locations":      cut("<location ", `<location href="other"/><location `),
 		"CDATA":              cut("<size>134", "<size><![CDATA[1]]>"),
 		"UTF-16":             cut("UTF-8", "UTF-16"),
 		"not UTF-8":          cut("134", "\xff"),

@@ -96,6 +96,11 @@ func isRepomd(data []byte) bool {
 		switch {
 		case bytes.HasPrefix(text, []byte("<?")):
 			end = "?>"
+			// In some encodings (UTF-7, the IBM ones) a name has other bytes: what they say is not for us to find out.
+			decl, _, _ := bytes.Cut(text, []byte(end))
+			if m := xmlEncoding.FindSubmatch(decl); m != nil && !plainEncoding.Match(m[1]) {
+				return true
+			}
 		case bytes.HasPrefix(text, []byte("<!--")):
 			text, end = text[4:], "-->"
 		case bytes.HasPrefix(text, []byte("<!")):
@@ -120,6 +125,12 @@ func isRepomd(data []byte) bool {
 		text = text[i+len(end):]
 	}
 }
+
+var (
+	xmlEncoding = regexp.MustCompile(`(?s)^<\?xml\s.*?encoding\s*=\s*["']([^"']*)`)
+	// Encodings in which ASCII is ASCII, or what plainText makes ASCII of.
+	plainEncoding = regexp.MustCompile(`(?i)^(utf-?(8|16|32)(le|be)?|us-ascii|ascii|iso-8859-[0-9]+|latin1|windows-125[0-9]|koi8-[ru]|euc-(jp|kr)|gb2312|ucs-[24])$`)
+)
 
 // plainText strips what UTF-16 and UTF-32 put around ASCII, and byte order marks.
 func plainText(data []byte) []byte {

@@ -2,6 +2,7 @@ package signer
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -16,8 +17,8 @@ const (
 )
 
 // checkRepomd takes exactly a repomd.xml: a well-formed document whose root is
-// repomd of the repository metadata namespace, in which every data element has a
-// place and a checksum. It is a reader of its own, since
+// repomd of the repository metadata namespace, in which every data element has one
+// place and one checksum. It is a reader of its own, since
 // encoding/xml has no place in the signer: UTF-8, no document type, no processing
 // instructions after the first, no CDATA, at most eight deep, at most 1 MiB.
 func checkRepomd(data []byte) (string, error) {
@@ -59,6 +60,9 @@ func (p *repomd) document() error {
 		}
 		p.rest = rest
 	}
+	if strings.ContainsFunc(p.rest, func(r rune) bool { return !isXMLChar(r) }) {
+		return fmt.Errorf("a character that XML does not have")
+	}
 	for {
 		text, rest, ok := strings.Cut(p.rest, "<")
 		if err := p.chars(text); err != nil {
@@ -85,14 +89,16 @@ func (p *repomd) chars(text string) error {
 	if len(p.path) == 0 && strings.Trim(text, " \t\r\n") != "" {
 		return fmt.Errorf("text outside the root element")
 	}
-	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\r' }) {
-		return fmt.Errorf("a control character")
-	}
 	if strings.Contains(text, "]]>") {
 		return fmt.Errorf("\"]]>\" in text")
 	}
 	p.text.WriteString(text)
 	return checkEntities(text)
+}
+
+// isXMLChar tells what XML 1.0 calls a Char.
+func isXMLChar(r rune) bool {
+	return r == '\t' || r == '\n' || r == '\r' || r >= ' ' && r <= 0xd7ff || r >= 0xe000 && r <= 0xfffd || r >= 0x10000 && r <= utf8.MaxRune
 }
 
 // checkEntities takes the five named entities and character numbers.
@@ -110,7 +116,11 @@ func checkEntities(text string) error {
 		case "amp", "lt", "gt", "quot", "apos":
 		default:
 			digits, isNumber := strings.CutPrefix(name, "#")
-			if !isNumber || digits == "" || len(digits) > 8 || strings.Trim(digits, "0123456789abcdefABCDEFx") != "" {
+			base := 10
+			if hex, ok := strings.CutPrefix(digits, "x"); ok {
+				digits, base = hex, 16
+			}
+			if n, err := strconv.ParseUint(digits, base, 31); !isNumber || err != nil || !isXMLChar(rune(n)) {
 				return fmt.Errorf("unknown entity %.40q", name)
 			}
 		}
@@ -239,6 +249,9 @@ func (p *repomd) open(name string, attrs []attr) error {
 	if len(p.path) == maxXMLDepth {
 		return fmt.Errorf("elements nested more than %d deep", maxXMLDepth)
 	}
+	if len(p.path) == 3 && p.path[1] == "data" {
+		return fmt.Errorf("an element inside %.40q", p.path[2])
+	}
 	p.path = append(p.path, name)
 	p.text.Reset()
 	switch strings.Join(p.path, "/") {
@@ -253,8 +266,14 @@ func (p *repomd) open(name string, attrs []attr) error {
 			return fmt.Errorf("a data element without a type")
 		}
 	case "repomd/data/location":
+		if p.location {
+			return fmt.Errorf("a data element with two locations")
+		}
 		p.location = lookup(attrs, "href") != ""
 	case "repomd/data/checksum", "repomd/data/open-checksum":
+		if name == "checksum" && p.checksum {
+			return fmt.Errorf("a data element with two checksums")
+		}
 		p.sum = lookup(attrs, "type")
 		if sums[p.sum] == 0 {
 			return fmt.Errorf("a checksum of unknown type %.20q", p.sum)

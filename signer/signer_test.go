@@ -120,6 +120,7 @@ func FuzzContent(f *testing.F) {
 	f.Add([]byte(`{"critical":{"a":[1,"b",{}]}}`))
 	f.Add([]byte("tree 0123456789012345678901234567890123456789\n"))
 	f.Add([]byte{0x8e, 0xad, 0xe8, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0})
+	f.Add([]byte("<?xml version='1.0' encoding='UTF-7'?><r+AGU-pomd/>"))
 	f.Add([]byte("\xff\xfe<\x00r\x00e\x00p\x00o\x00m\x00d\x00>\x00"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		_, header := checkRPMHeader(data)
