@@ -146,6 +146,10 @@ func (h *Header) checkIdentity() error {
 		if s == "" || strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c == '/' || c == 0x7f || c == 0xfffd }) {
 			return &StrictError{RuleIdentity, tag, fmt.Sprintf("%q is empty or has a character that no package name has", s)}
 		}
+		// Name-version-release.arch is taken apart at its last dashes and its last dot.
+		if tag != TagName && strings.Contains(s, "-") || tag == TagArch && strings.Contains(s, ".") {
+			return &StrictError{RuleIdentity, tag, fmt.Sprintf("%q: readers would not agree on where in the package's name it begins", s)}
+		}
 	}
 	if n := h.NEVRA(); !n.Source && (n.Arch == "src" || n.Arch == "nosrc") {
 		return &StrictError{RuleIdentity, TagArch, fmt.Sprintf("%q, but it names the source package it was built from: readers would not agree on which of both it is", n.Arch)}
