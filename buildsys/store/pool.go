@@ -17,7 +17,11 @@ type pool struct {
 	beginBy string
 }
 
-// conn is a connection with the statements it has seen; the set of statements in this package is closed, so it is bounded.
+// maxStmts is how many statements a connection keeps prepared. Lists of any length from outside make any number of distinct
+// ones (IN ($1, $2, ...)), so it starts over when there are more.
+const maxStmts = 256
+
+// conn is a connection with the statements it has seen.
 type conn struct {
 	c     *sql.Conn
 	stmts map[string]*sql.Stmt
@@ -72,6 +76,9 @@ func (p *pool) end(ctx context.Context, c *conn, by string) error {
 		p.discard(c)
 		return fmt.Errorf("%s: %w", by, err)
 	}
+	if len(c.stmts) > maxStmts {
+		c.forget()
+	}
 	p.free <- c
 	return nil
 }
@@ -94,10 +101,16 @@ func (p *pool) close() error {
 }
 
 func (c *conn) close() error {
+	c.forget()
+	return c.c.Close()
+}
+
+// forget closes the statements, none of which is in use between two transactions.
+func (c *conn) forget() {
 	for _, st := range c.stmts {
 		st.Close()
 	}
-	return c.c.Close()
+	clear(c.stmts)
 }
 
 func (c *conn) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
