@@ -153,6 +153,12 @@ func addHost(c *Ctx, a Args) (any, error) {
 		return nil, err
 	}
 	if p := a.OptStr("krb_principal"); p != nil {
+		if other, err := c.findUser(*p, false); err != nil || other != nil {
+			if err == nil {
+				err = buildsys.Errorf(buildsys.FaultGeneric, "user with this Kerberos principal already exists: %s", *p)
+			}
+			return nil, err
+		}
 		if err := c.tx.AddPrincipal(uid, *p); err != nil {
 			return nil, err
 		}

@@ -35,9 +35,9 @@ func (tx *Tx) CreateUser(name string, status buildsys.UserStatus, typ buildsys.U
 	return tx.insert(`INSERT INTO users (name, status, usertype) VALUES ($1, $2, $3) RETURNING id`, name, int(status), int(typ))
 }
 
-// UpdateUser changes a user's name and status.
+// UpdateUser changes a user's name, status and type.
 func (tx *Tx) UpdateUser(u buildsys.User) error {
-	_, err := tx.exec(`UPDATE users SET name = $2, status = $3 WHERE id = $1`, u.ID, u.Name, int(u.Status))
+	_, err := tx.exec(`UPDATE users SET name = $2, status = $3, usertype = $4 WHERE id = $1`, u.ID, u.Name, int(u.Status), int(u.Type))
 	return err
 }
 
