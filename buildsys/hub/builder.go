@@ -149,22 +149,25 @@ func getTasks(c *Ctx, h *buildsys.Host, a Args) (any, error) {
 	_, stopped := c.Hub.channels()
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
+	var signal <-chan struct{} // of a change after the snapshot that is read; the request's own snapshot is older than any
 	for last := false; ; {
-		signal := c.Hub.hostSignal(h.ID)
 		tasks, err := c.assigned(h.ID)
 		if err != nil || len(tasks) > 0 || last {
 			return tasks, err
 		}
 		c.tx.Rollback()
-		select {
-		case <-signal:
-		case <-timer.C:
-			last = true
-		case <-stopped:
-			last = true
-		case <-c.Done():
-			return nil, c.Err()
+		if signal != nil {
+			select {
+			case <-signal:
+			case <-timer.C:
+				last = true
+			case <-stopped:
+				last = true
+			case <-c.Done():
+				return nil, c.Err()
+			}
 		}
+		signal = c.Hub.hostSignal(h.ID)
 		if err := c.begin(false); err != nil {
 			return nil, err
 		}
@@ -411,9 +414,30 @@ func taskWaitResults(c *Ctx, h *buildsys.Host, a Args) (any, error) {
 	return out, nil
 }
 
+// assertMayTag refuses subtasks that tag below a task that was itself made to tag: what it may tag stands in its request.
+func (c *Ctx) assertMayTag(parent *buildsys.Task, method string) error {
+	if method != "tagBuild" {
+		return nil
+	}
+	top := parent
+	for top.Parent != nil { // a parent is older than its child, so this ends
+		var err error
+		if top, err = c.findTask(*top.Parent); err != nil {
+			return err
+		}
+	}
+	if top.Method == "tagBuild" {
+		return buildsys.Errorf(buildsys.FaultActionNotAllowed, "task %d was made to tag one build: no subtask of it tags another", top.ID)
+	}
+	return nil
+}
+
 func subtask(c *Ctx, h *buildsys.Host, a Args) (any, error) {
 	p, err := c.hostTask(h, a.Int("parent"))
 	if err != nil {
+		return nil, err
+	}
+	if err := c.assertMayTag(p, a.Str("method")); err != nil {
 		return nil, err
 	}
 	opts := Args{method: "host.subtask", vals: a.Map("opts")}

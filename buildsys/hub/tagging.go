@@ -205,6 +205,15 @@ func hostTagBuild(c *Ctx, h *buildsys.Host, a Args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	var from *buildsys.Tag
+	if truth(a.Any("fromtag")) {
+		if from, err = c.findTag(a.Any("fromtag"), 0, true); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.assertAsked(task, tag, from, b, a.Bool("force")); err != nil {
+		return nil, err
+	}
 	t, err := c.newTagger(task.Owner)
 	if err != nil {
 		return nil, err
@@ -215,11 +224,7 @@ func hostTagBuild(c *Ctx, h *buildsys.Host, a Args) (any, error) {
 	if err := c.assertPackage(t, tag, b, force); err != nil {
 		return nil, err
 	}
-	if truth(a.Any("fromtag")) {
-		from, err := c.findTag(a.Any("fromtag"), 0, true)
-		if err != nil {
-			return nil, err
-		}
+	if from != nil {
 		if err := c.untagNow(t, from, b, true, force); err != nil {
 			return nil, err
 		}
@@ -228,6 +233,43 @@ func hostTagBuild(c *Ctx, h *buildsys.Host, a Args) (any, error) {
 		return nil, err
 	}
 	return nil, c.tx.SetTaskEffect(task.ID)
+}
+
+// assertAsked refuses a builder that tags anything but what the task's owner asked for in the task: a stolen builder has the
+// tasks it was given, not their owners' rights.
+func (c *Ctx) assertAsked(task *buildsys.Task, tag, from *buildsys.Tag, b *buildsys.Build, force bool) error {
+	refused := buildsys.Errorf(buildsys.FaultActionNotAllowed, "task %d does not ask for %s to be tagged so", task.ID, b.NVR())
+	req, err := taskRequest(task)
+	if err != nil {
+		return err
+	}
+	args, _ := req.([]any)
+	if task.Method != "tagBuild" || len(args) < 2 {
+		return refused
+	}
+	asked := make([]any, 4) // tag, build, force, fromtag
+	copy(asked, args)
+	askedTag, err := c.findTag(asked[0], 0, true)
+	if err != nil {
+		return err
+	}
+	askedBuild, err := c.findBuild(asked[1], true)
+	if err != nil {
+		return err
+	}
+	if askedTag.ID != tag.ID || askedBuild.ID != b.ID || force && !truth(asked[2]) || truth(asked[3]) != (from != nil) {
+		return refused
+	}
+	if from != nil {
+		askedFrom, err := c.findTag(asked[3], 0, true)
+		if err != nil {
+			return err
+		}
+		if askedFrom.ID != from.ID {
+			return refused
+		}
+	}
+	return nil
 }
 
 // tagNotification takes a builder's word on how tagging went. No mail is sent from here; the log has it.

@@ -107,6 +107,14 @@ func TestBuilderCalls(t *testing.T) {
 	if open := b.must(t, "host.getHostTasks").([]any); len(open) != 1 {
 		t.Errorf("getHostTasks: %v", open)
 	}
+	// It does what the task asks for, and nothing else.
+	c.must(t, "createTag", "t2")
+	c.must(t, "packageListAdd", "t2", "pkg", "kojiadmin")
+	b.refused(t, 1004, "does not ask for", "host.tagBuild", id, "t2", "pkg-1-1")
+	b.refused(t, 1004, "does not ask for", "host.tagBuild", id, "t1", "pkg-1-2")
+	b.refused(t, 1004, "does not ask for", "host.tagBuild", id, "t1", "pkg-1-1", true)
+	b.refused(t, 1004, "does not ask for", "host.tagBuild", id, "t1", "pkg-1-1", false, "t2")
+	b.refused(t, 1004, "was made to tag one build", "host.subtask", "tagBuild", []any{"t2", "pkg-1-1"}, id)
 	b.must(t, "host.tagBuild", id, "t1", "pkg-1-1")
 	b.must(t, "host.tagBuild", id, "t1", "pkg-1-1") // a builder that came back does it once more, to no effect
 	b.refused(t, 1019, "no XML-RPC response", "host.closeTask", id, "hello")
@@ -202,6 +210,10 @@ func TestHosts(t *testing.T) {
 	c.refused(t, 1000, "host already exists: b2", "addHost", "b2", []any{"x86_64"})
 	c.refused(t, 1000, "it is not a host", "addHost", "plain", []any{"x86_64"})
 	c.must(t, "addHost", "plain", []any{"x86_64"}, xmlrpc.Kwargs{"force": true})
+	if u := c.must(t, "getUser", "plain").(map[string]any); u["usertype"] != int64(buildsys.UserHost) {
+		t.Errorf("the user of a host that was added by force: %v", u)
+	}
+	s.as(t, "plain").refused(t, 1004, "plain is a builder", "tagBuild", "t1", "pkg-1-1")
 	c.refused(t, 1000, "invalid architecture", "addHost", "b3", []any{"x86-64;"})
 	if got := c.must(t, "editHost", "b2", xmlrpc.Kwargs{"capacity": 4.5, "arches": "ppc64 noarch"}); got != true {
 		t.Errorf("editHost: %v", got)
