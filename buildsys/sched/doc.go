@@ -2,7 +2,7 @@
 //
 // It is a pure function over a snapshot: the hub reads hosts, tasks and
 // refusals from its database, calls [Decide] with the present time, and writes
-// the resulting [Plan] back in the same transaction. Nothing here opens a file,
+// of the resulting [Plan] what still fits what the snapshot showed. Nothing here opens a file,
 // a socket or a clock, so every rule is a row of a table test, and a decision
 // can be replayed from a recorded snapshot.
 //

@@ -51,6 +51,7 @@ type Refusal struct {
 	Task, Host int64
 	Soft       bool
 	At         time.Time
+	Over       bool // its task is over; whether it is cannot be told from Snapshot.Tasks, which may leave free ones out
 }
 
 // Limits are the scheduler's settings. ReadyTimeout must be shorter than
@@ -169,10 +170,8 @@ func Decide(now time.Time, s Snapshot, l Limits) Plan {
 	}
 
 	var free []*Task
-	alive := make(map[int64]bool, len(s.Tasks))
 	for i := range s.Tasks {
 		t := &s.Tasks[i]
-		alive[t.ID] = true
 		if t.State == Free {
 			free = append(free, t)
 			continue
@@ -191,7 +190,7 @@ func Decide(now time.Time, s Snapshot, l Limits) Plan {
 
 	refused := make(map[pair]bool, len(s.Refusals))
 	for _, r := range s.Refusals {
-		if !alive[r.Task] || (r.Soft && now.Sub(r.At) > l.RefusalTimeout) {
+		if r.Over || (r.Soft && now.Sub(r.At) > l.RefusalTimeout) {
 			p.Forget = append(p.Forget, r)
 			continue
 		}

@@ -106,10 +106,11 @@ func TestDecide(t *testing.T) {
 					{Task: 10, Host: 1, Soft: true, At: ago(time.Minute)},
 					{Task: 11, Host: 1, Soft: true, At: ago(time.Hour)},
 					{Task: 12, Host: 1, At: ago(time.Hour)},
-					{Task: 99, Host: 1, At: ago(time.Minute)}}},
+					{Task: 98, Host: 1, At: ago(time.Minute)}, // free, and too far back in line to be in the snapshot
+					{Task: 99, Host: 1, At: ago(time.Minute), Over: true}}},
 			assign:   []Assignment{{11, 1}},
 			unplaced: []int64{10, 12},
-			forget:   []Refusal{{Task: 11, Host: 1, Soft: true, At: ago(time.Hour)}, {Task: 99, Host: 1, At: ago(time.Minute)}},
+			forget:   []Refusal{{Task: 11, Host: 1, Soft: true, At: ago(time.Hour)}, {Task: 99, Host: 1, At: ago(time.Minute), Over: true}},
 		},
 		{
 			name: "a silent host is not ready and gets nothing",

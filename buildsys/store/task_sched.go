@@ -38,12 +38,14 @@ func (tx *Tx) Snapshot(maxFree int) (sched.Snapshot, error) {
 	if s.Hosts, err = tx.schedHosts(); err != nil {
 		return s, err
 	}
-	s.Refusals, err = list(tx, `SELECT task_id, host_id, soft, time FROM task_refusals`, nil, func(scan func(...any) error, r *sched.Refusal) error {
-		var at int64
-		err := scan(&r.Task, &r.Host, &r.Soft, &at)
-		r.At = fromMicros(at)
-		return err
-	})
+	s.Refusals, err = list(tx, `SELECT r.task_id, r.host_id, r.soft, r.time, t.state FROM task_refusals r JOIN task t ON t.id = r.task_id`, nil,
+		func(scan func(...any) error, r *sched.Refusal) error {
+			var at int64
+			var state buildsys.TaskState
+			err := scan(&r.Task, &r.Host, &r.Soft, &at, &state)
+			r.At, r.Over = fromMicros(at), state.Finished()
+			return err
+		})
 	return s, err
 }
 
