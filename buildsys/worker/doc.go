@@ -14,8 +14,9 @@
 //
 // A hub that restarts is not noticed beyond a retried call: sessions outlive it, and call numbers keep a call that was
 // done from being done again. A hub that stays away is asked for a new session, with a growing pause of at most five
-// seconds. At each new session, tasks that the hub believes to run here but that do not are given back (host.freeTasks):
-// that is how a task of a builder that was killed is run again, by this one or another. Stopping on purpose lets tasks
+// seconds. At each new session and each heartbeat, tasks that the hub believes to run here but that do not are given back
+// (host.freeTasks): that is how a task of a builder that was killed, or whose end the hub could not be told, is run again, by
+// this one or another. Stopping on purpose lets tasks
 // under way end first, for as long as [Config.Grace].
 //
 // # What it does not do

@@ -60,6 +60,22 @@ func (w *Worker) take(ctx, sctx context.Context, main *xmlrpc.Client, p *pool, m
 		_, err := main.Call(ctx, "host.refuseTask", id, xmlrpc.Kwargs{"soft": false, "msg": msg})
 		return ignoreRetry(err)
 	}
+	// On the list before the hub has it open: a heartbeat between would give it back.
+	j := &job{}
+	w.mu.Lock()
+	w.running[id] = j
+	w.mu.Unlock()
+	done := func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.running, id)
+	}
+	begun := false
+	defer func() {
+		if !begun {
+			done()
+		}
+	}()
 	v, err := main.Call(ctx, "host.openTask", id)
 	if xmlrpc.IsRetry(err) {
 		// It is open and ours, but what it asks for is lost: have it given to us again.
@@ -79,14 +95,11 @@ func (w *Worker) take(ctx, sctx context.Context, main *xmlrpc.Client, p *pool, m
 	weight, _ := row["weight"].(float64)
 	request, _ := row["request"].(string)
 	w.mu.Lock()
-	w.running[id] = &job{weight: weight}
+	j.weight = weight
 	w.mu.Unlock()
+	begun = true
 	w.jobs.Go(func() {
-		defer func() {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			delete(w.running, id)
-		}()
+		defer done()
 		start := time.Now()
 		err := p.with(sctx, func(c *xmlrpc.Client) error { return w.run(sctx, c, t, request) })
 		if err != nil {

@@ -232,7 +232,8 @@ func (w *Worker) report(ctx context.Context, c *xmlrpc.Client) error {
 	return nil
 }
 
-// giveBack returns the tasks that the hub believes to run here: they are of a life before.
+// giveBack returns the tasks that the hub believes to run here and that do not: they are of a life before, or could not
+// be reported.
 func (w *Worker) giveBack(ctx context.Context, c *xmlrpc.Client) error {
 	v, err := c.Call(ctx, "host.getHostTasks")
 	if err != nil {
@@ -242,7 +243,7 @@ func (w *Worker) giveBack(ctx context.Context, c *xmlrpc.Client) error {
 	list, _ := v.([]any)
 	for _, t := range list {
 		m, _ := t.(map[string]any)
-		if id, ok := m["id"].(int64); ok {
+		if id, ok := m["id"].(int64); ok && !w.runs(id) {
 			ids = append(ids, id)
 		}
 	}
@@ -257,6 +258,13 @@ func (w *Worker) giveBack(ctx context.Context, c *xmlrpc.Client) error {
 	return err
 }
 
+// runs tells whether a task is under way here.
+func (w *Worker) runs(id int64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.running[id] != nil
+}
+
 // heartbeat reports until ctx ends; a report that is refused ends the session.
 func (w *Worker) heartbeat(ctx context.Context, p *pool, stop context.CancelCauseFunc) {
 	tick := time.NewTicker(w.cfg.Heartbeat)
@@ -267,7 +275,12 @@ func (w *Worker) heartbeat(ctx context.Context, p *pool, stop context.CancelCaus
 			return
 		case <-tick.C:
 		}
-		err := p.with(ctx, func(c *xmlrpc.Client) error { return w.report(ctx, c) })
+		err := p.with(ctx, func(c *xmlrpc.Client) error {
+			if err := w.report(ctx, c); err != nil {
+				return err
+			}
+			return w.giveBack(ctx, c)
+		})
 		if err != nil && ctx.Err() == nil {
 			stop(err)
 			return

@@ -417,6 +417,35 @@ func TestSilentHost(t *testing.T) {
 	}
 }
 
+// The end of a task does not reach the hub, and the session goes on: the next heartbeat gives the task back, to be run again.
+func TestEndNotReported(t *testing.T) {
+	s := newSite(t)
+	s.stop()
+	var lost atomic.Int32
+	s.wrap = func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			if bytes.Contains(body, []byte("<methodName>host.closeTask</methodName>")) && lost.Add(1) == 1 {
+				_ = xmlrpc.RespondFault(w, &xmlrpc.Fault{Code: 1, String: "internal error: disk full"})
+				return
+			}
+			h.ServeHTTP(w, r)
+		})
+	}
+	s.start(t)
+	c := s.client(t)
+	nvrs := prepare(t, c, 1)
+	startWorker(t, s, "builder1")
+	id := call(t, c, "tagBuild", "t1", nvrs[0])
+	if state := waitTask(t, c, id); state != buildsys.TaskClosed || lost.Load() != 2 {
+		t.Errorf("task %s after %d attempts to close it", state, lost.Load())
+	}
+	if n := tagged(t, c, "t1"); n != 1 {
+		t.Errorf("%d builds tagged", n)
+	}
+}
+
 func TestLoadConfig(t *testing.T) {
 	dir := t.TempDir()
 	load := func(text string) (worker.Config, error) {
