@@ -107,7 +107,7 @@ func isErrno(err error) bool {
 func (h *Hub) serveDir(w http.ResponseWriter, r *http.Request, f *os.File) {
 	if !strings.HasSuffix(r.URL.Path, "/") {
 		// Relative, because the prefix was taken off.
-		w.Header().Set("Location", url.PathEscape(path.Base(r.URL.Path))+"/")
+		w.Header().Set("Location", "./"+url.PathEscape(path.Base(r.URL.Path))+"/")
 		w.WriteHeader(http.StatusMovedPermanently)
 		return
 	}

@@ -20,7 +20,8 @@ func (h *Hub) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/kojihub", h.serveHub)
 	mux.HandleFunc("/kojihub/ssllogin", h.serveHub)
-	mux.Handle("/kojifiles/", h.filesHandler("/kojifiles/"))
+	files := h.filesHandler("/kojifiles/")
+	mux.HandleFunc("/kojifiles/", func(w http.ResponseWriter, r *http.Request) { files.ServeHTTP(paced(w, r)) })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Koji-Version", KojiVersion)
 		// The connection may still have the last answer's deadline. What cannot have one needs none taken away.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/privyseal/privyseal/buildsys"
@@ -62,14 +63,13 @@ func (tx *Tx) Hosts(f HostFilter) ([]buildsys.Host, error) {
 	if f.Enabled != nil {
 		w.add("c.enabled = ?", *f.Enabled)
 	}
+	hosts, err := list(tx, hostColumns+w.String()+" ORDER BY h.id", w.args, scanHost)
 	if f.Arches != nil {
-		var any []string
-		for _, a := range f.Arches {
-			any = append(any, "' ' || c.arches || ' ' LIKE "+w.arg("% "+escapeLike(a)+" %")+` ESCAPE '\'`)
-		}
-		w.conds = append(w.conds, "("+strings.Join(append(any, "1 = 0"), " OR ")+")")
+		hosts = slices.DeleteFunc(hosts, func(h buildsys.Host) bool {
+			return !slices.ContainsFunc(strings.Fields(h.Arches), func(a string) bool { return slices.Contains(f.Arches, a) })
+		})
 	}
-	return list(tx, hostColumns+w.String()+" ORDER BY h.id", w.args, scanHost)
+	return hosts, err
 }
 
 // InsertHost adds a host for a user and sets its id.

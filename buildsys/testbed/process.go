@@ -166,7 +166,7 @@ func (s *site) adopt() error {
 	return s.save()
 }
 
-// stopAll ends every process, the last started first, with SIGTERM and then SIGKILL.
+// stopAll ends every process, all at once, with SIGTERM and then SIGKILL.
 func (s *site) stopAll(ctx context.Context) error {
 	var errs []error
 	names := make(map[string]processID)
