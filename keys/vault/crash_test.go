@@ -118,6 +118,37 @@ func TestCrashBetweenSteps(t *testing.T) {
 	}
 }
 
+// A state that is recorded and cannot be published is not recorded again and again.
+func TestRenameFails(t *testing.T) {
+	s := newSite(t)
+	v, done := s.hold()
+	defer done()
+	c := must(v.State().AddUser(t.Context(), "test", "carl", []byte("passphrase")))
+	entries := func() int { return bytes.Count(must(os.ReadFile(s.rec.path)), []byte("\n")) }
+	before, state := entries(), filepath.Join(s.dir, "state.json")
+	if err := errors.Join(os.Rename(state, state+".aside"), os.Mkdir(state, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := v.Apply(t.Context(), c); err == nil || !strings.Contains(err.Error(), "publishing the new state") {
+			t.Fatalf("got %v", err)
+		}
+	}
+	if n := entries() - before; n != 1 {
+		t.Errorf("recorded %d times", n)
+	}
+	if err := os.Remove(state); err != nil {
+		t.Fatal(err)
+	}
+	s.apply(v, c)
+	if _, err := v.State().User("carl"); err != nil {
+		t.Error(err)
+	}
+	if n := entries() - before; n != 1 {
+		t.Errorf("recorded %d times in the end", n)
+	}
+}
+
 // When the record fails (a full disk), nothing changes; when it works again, the change can be made.
 func TestRecordFails(t *testing.T) {
 	s := newSite(t)

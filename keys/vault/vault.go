@@ -51,10 +51,12 @@ type Vault struct {
 	halted *pending
 }
 
-// pending is a state whose announcement failed, so that nobody knows whether the record holds it.
+// pending is a state whose announcement failed half way: at the record, so that nobody knows whether that holds it, or after.
 type pending struct {
-	next  *State
-	entry []byte
+	next     *State
+	entry    []byte
+	recorded bool // what is done need not be done again: a lasting failure must not fill the record
+	renamed  bool
 }
 
 // Open reads a vault without holding it.
@@ -301,7 +303,7 @@ func (v *Vault) publish(ctx context.Context, next *State, entry stateEntry) erro
 	if err := durable.WriteFile(filepath.Join(v.dir, "state.next"), next.raw, 0o600); err != nil {
 		return err
 	}
-	return v.announce(ctx, &pending{next, data})
+	return v.announce(ctx, &pending{next: next, entry: data})
 }
 
 // announce records a state whose state.next is on disk, and renames it.
@@ -309,10 +311,19 @@ func (v *Vault) announce(ctx context.Context, p *pending) error {
 	// Until the record has answered, state.next must stay: the entry may be durable although an error came back.
 	v.halted = p
 	// An entry that is on its way cannot be called back, so neither is the wait for it.
-	if _, err := v.rec.AppendEvent(context.WithoutCancel(ctx), stateEvent, p.entry); err != nil {
-		return fmt.Errorf("recording the new state: %w", err)
+	if !p.recorded {
+		if _, err := v.rec.AppendEvent(context.WithoutCancel(ctx), stateEvent, p.entry); err != nil {
+			return fmt.Errorf("recording the new state: %w", err)
+		}
+		p.recorded = true
 	}
-	if err := durable.Rename(filepath.Join(v.dir, "state.next"), filepath.Join(v.dir, "state.json")); err != nil {
+	if !p.renamed {
+		if err := os.Rename(filepath.Join(v.dir, "state.next"), filepath.Join(v.dir, "state.json")); err != nil {
+			return fmt.Errorf("publishing the new state: %w", err)
+		}
+		p.renamed = true
+	}
+	if err := durable.SyncDir(v.dir); err != nil {
 		return fmt.Errorf("publishing the new state: %w", err)
 	}
 	v.state.Store(p.next)
