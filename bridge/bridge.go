@@ -89,19 +89,8 @@ func Default() Config {
 // LoadConfig reads the file at path.
 func LoadConfig(path string) (Config, error) {
 	cfg := Default()
-	f, err := ini.ParseFile(path)
-	if err != nil {
-		return cfg, err
-	}
-	for _, name := range f.Sections() {
-		if name != "bridge" {
-			return cfg, fmt.Errorf("%s:%d: unknown section [%s]: the only one is [bridge]", path, f.Section(name).Start, name)
-		}
-	}
-	if f.Section("bridge") == nil {
-		return cfg, fmt.Errorf("%s: section [bridge] is missing", path)
-	}
-	return cfg, ini.Decode(f.Section("bridge"), &cfg)
+	err := ini.DecodeFile(path, "bridge", &cfg)
+	return cfg, err
 }
 
 // Bridge is a bridge whose sockets are open.

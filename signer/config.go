@@ -102,16 +102,8 @@ type file struct {
 // not absolute are relative to the file. The inner identity is the vault's to
 // give: the caller sets Inner.
 func LoadConfig(path string) (Config, error) {
-	f, err := ini.ParseFile(path)
-	if err != nil {
-		return Config{}, err
-	}
-	sec := f.Section("signer")
-	if sec == nil {
-		return Config{}, fmt.Errorf("%s: section [signer] is missing", path)
-	}
 	var v file
-	if err := ini.Decode(sec, &v); err != nil {
+	if err := ini.DecodeFile(path, "signer", &v); err != nil {
 		return Config{}, err
 	}
 	abs := func(p string) string {

@@ -3,7 +3,10 @@ package signer
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -111,6 +114,25 @@ func TestBudgetKeepsSmallAndLargeApart(t *testing.T) {
 func TestDefaultLimitsFitTheProtocol(t *testing.T) {
 	if l := (Limits{}).withDefaults(); l.LargeBytes < wire.MaxSigned || l.SmallBytes < smallInput*int64(l.Sessions) {
 		t.Errorf("%+v", l)
+	}
+}
+
+func TestLoadConfigRefusals(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "signer.conf")
+	const good = "[signer]\nname = s\nbridge = h:1\nouter_cert = c\nouter_ca = a\n"
+	for text, want := range map[string]string{
+		"":                                 ": section [signer] is missing",
+		good + "[limits]\nsessions = 2\n":  ":6: unknown section [limits]",
+		good + "listen = [::]:1\n":         ":6: unknown setting \"listen\"",
+		"[signer]\nname = s\nbridge = h:1": "lacks the setting \"outer_cert\"",
+		good:                               "c: no such file",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := LoadConfig(path); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want ...%s...", text, err, want)
+		}
 	}
 }
 

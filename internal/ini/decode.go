@@ -54,6 +54,25 @@ func Decode(s *Section, dst any) error {
 	return nil
 }
 
+// DecodeFile fills a struct from a file that has one section, the named one, and
+// maybe [DEFAULT]. Another section is an error: it is a misspelt name, or a file of
+// another program.
+func DecodeFile(path, section string, dst any) error {
+	f, err := ParseFile(path)
+	if err != nil {
+		return err
+	}
+	for _, name := range f.order {
+		if name != section {
+			return &Error{path, f.sections[name].Start, fmt.Sprintf("unknown section [%s]: the only one is [%s]", clip(name), section)}
+		}
+	}
+	if f.sections[section] == nil {
+		return &Error{File: path, Msg: fmt.Sprintf("section [%s] is missing", section)}
+	}
+	return Decode(f.sections[section], dst)
+}
+
 var durationType = reflect.TypeFor[time.Duration]()
 
 func decodeField(s *Section, name, opts string, f reflect.Value) error {
