@@ -63,6 +63,18 @@ func importRPM(c *Ctx, a Args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if im.v.state == buildsys.SignatureUnknownKey {
+		// The key may have been added meanwhile, by one who did not see this signature.
+		now, err := c.keyring()
+		if err != nil {
+			return nil, err
+		}
+		if now != ring {
+			if err := im.check(now, staged); err != nil {
+				return nil, err
+			}
+		}
+	}
 	if err := c.recordImport(im, b); err != nil {
 		return nil, err
 	}

@@ -48,6 +48,16 @@ func (c *Ctx) keyring() (*keyring, error) {
 	}) {
 		return r, nil
 	}
+	r, err := newKeyring(keys)
+	if err != nil {
+		return nil, err
+	}
+	cache.ring = r
+	return r, nil
+}
+
+// newKeyring parses certificates.
+func newKeyring(keys []store.SigningKey) (*keyring, error) {
 	r := &keyring{from: keys, retired: make(map[string]bool)}
 	var certs []*pgp.Certificate
 	for _, k := range keys {
@@ -59,7 +69,6 @@ func (c *Ctx) keyring() (*keyring, error) {
 		r.retired[k.Fingerprint] = k.Retired != nil
 	}
 	r.Keyring = pgp.NewKeyring(certs...)
-	cache.ring = r
 	return r, nil
 }
 

@@ -2,8 +2,12 @@ package hub
 
 import (
 	"errors"
+	"runtime"
+	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/privyseal/privyseal/buildsys"
 	"github.com/privyseal/privyseal/buildsys/blob"
@@ -38,6 +42,16 @@ func addSigningKey(c *Ctx, a Args) (any, error) {
 	if len(certs) == 0 {
 		return nil, buildsys.Errorf(buildsys.FaultGeneric, "no OpenPGP certificate in this text")
 	}
+	keys := make([]*store.SigningKey, len(certs))
+	for i, cert := range certs {
+		if keys[i], err = signingKey(cert); err != nil {
+			return nil, err
+		}
+	}
+	judged, err := c.judgeUnknown(keys)
+	if err != nil {
+		return nil, err
+	}
 	if err := c.BeginWrite(); err != nil {
 		return nil, err
 	}
@@ -46,11 +60,7 @@ func addSigningKey(c *Ctx, a Args) (any, error) {
 		return nil, err
 	}
 	out := []any{}
-	for _, cert := range certs {
-		k, err := signingKey(cert)
-		if err != nil {
-			return nil, err
-		}
+	for _, k := range keys {
 		had := false
 		for _, o := range known {
 			if o.Fingerprint == k.Fingerprint {
@@ -67,7 +77,7 @@ func addSigningKey(c *Ctx, a Args) (any, error) {
 		} else if err != nil {
 			return nil, err
 		}
-		verified, bad, err := c.reverify(k)
+		verified, bad, err := c.reverify(k, judged)
 		if err != nil {
 			return nil, err
 		}
@@ -96,8 +106,79 @@ func signingKey(cert *pgp.Certificate) (*store.SigningKey, error) {
 	return k, nil
 }
 
-// reverify looks again at the signatures that were imported before their key was known.
-func (c *Ctx) reverify(k *store.SigningKey) (verified int, bad []any, err error) {
+// keptSig names a signature that is kept.
+type keptSig struct {
+	rpm             int64
+	sigkey, sighash string
+}
+
+func keptSigOf(s store.RPMSig) keptSig { return keptSig{s.RPMID, s.Sigkey, s.Sighash} }
+
+// judgement is what came of verifying one.
+type judgement struct {
+	v   verdict
+	err error
+}
+
+// judgeUnknown verifies what is kept as by an unknown key and may be by one of these, on all cores, before the writing
+// transaction is begun: a site may have imported a whole distribution before it learns of the key.
+func (c *Ctx) judgeUnknown(keys []*store.SigningKey) (map[keptSig]judgement, error) {
+	known, err := c.tx.SigningKeys()
+	if err != nil {
+		return nil, err
+	}
+	type job struct {
+		sig   store.RPMSig
+		rpm   *buildsys.RPM
+		build *buildsys.Build
+		out   judgement
+	}
+	var jobs []*job
+	for _, k := range keys {
+		known = append(slices.DeleteFunc(known, func(o store.SigningKey) bool { return o.Fingerprint == k.Fingerprint }), *k)
+		for _, sigkey := range k.Sigkeys {
+			sigs, err := c.tx.SigsByState(sigkey, buildsys.SignatureUnknownKey)
+			if err != nil {
+				return nil, err
+			}
+			for _, s := range sigs {
+				j := &job{sig: s}
+				if j.rpm, j.build, err = c.internalRPM(s.RPMID); err != nil {
+					return nil, err
+				}
+				jobs = append(jobs, j)
+			}
+		}
+	}
+	ring, err := newKeyring(known)
+	if err != nil {
+		return nil, err
+	}
+	c.release()
+	g, ctx := errgroup.WithContext(c.Context)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for _, j := range jobs {
+		g.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			j.out.v, j.out.err = c.reverifyOne(ring, j.rpm, j.build, j.sig)
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	out := make(map[keptSig]judgement, len(jobs))
+	for _, j := range jobs {
+		out[keptSigOf(j.sig)] = j.out
+	}
+	return out, nil
+}
+
+// reverify looks again at the signatures that were imported before their key was known; all but those that came in the
+// last moment have been judged.
+func (c *Ctx) reverify(k *store.SigningKey, judged map[keptSig]judgement) (verified int, bad []any, err error) {
 	ring, err := c.keyring()
 	if err != nil {
 		return 0, nil, err
@@ -113,7 +194,11 @@ func (c *Ctx) reverify(k *store.SigningKey) (verified int, bad []any, err error)
 			if err != nil {
 				return 0, nil, err
 			}
-			v, err := c.reverifyOne(ring, r, b, s)
+			j, ok := judged[keptSigOf(s)]
+			if !ok {
+				j.v, j.err = c.reverifyOne(ring, r, b, s)
+			}
+			v, err := j.v, j.err
 			if err != nil || v.state != buildsys.SignatureVerified {
 				// It stays what it was: kept, and not counted.
 				c.Log.Warn("signature does not verify", "rpm", r.NVRA(), "sigkey", sigkey, "err", err)
