@@ -87,7 +87,7 @@ func (h *Hub) answer(c *Ctx, w http.ResponseWriter, r *http.Request, method stri
 		return err
 	}
 	c.req = &request{cred: cred, hostIP: h.hostIP(r), method: method, peer: peerOf(r)}
-	if err := c.begin(h.modeOf(method, params) == ModeWrite); err != nil {
+	if err := c.begin(h.modeOf(method, params, cred == nil) == ModeWrite); err != nil {
 		return err
 	}
 	defer func() { c.tx.Rollback() }() // c.tx changes when a deferred method begins to write
@@ -137,15 +137,18 @@ func (c *Ctx) userName() string {
 	return c.User.Name
 }
 
-// modeOf finds out which transaction a call needs. A multicall needs the writing one if any of its calls does.
-func (h *Hub) modeOf(method string, params []any) Mode {
+// modeOf finds out which transaction a call needs. A multicall needs the writing one if any of its calls does. A stranger's
+// call needs it for logging in alone: one that will be refused does not wait for the writer, nor keep others waiting.
+func (h *Hub) modeOf(method string, params []any, stranger bool) Mode {
 	if !isMultiCall(method) {
-		if m := h.table[method]; m != nil {
+		if m := h.table[method]; m != nil && !(stranger && m.Perm != PermNone) {
 			return m.Mode
 		}
 		return ModeRead
 	}
-	mode := ModeRead
+	if stranger {
+		return ModeRead
+	}
 	for _, p := range params {
 		calls, _ := p.([]any)
 		for _, call := range calls {
@@ -156,7 +159,7 @@ func (h *Hub) modeOf(method string, params []any) Mode {
 			}
 		}
 	}
-	return mode
+	return ModeRead
 }
 
 func (c *Ctx) begin(write bool) error {

@@ -51,7 +51,7 @@ func sslLogin(c *Ctx, a Args) (any, error) {
 	if name == "" {
 		return nil, buildsys.Errorf(buildsys.FaultAuth, "unable to get user information (CN) from client certificate")
 	}
-	user, err := c.tx.UserByName(name)
+	user, err := c.tx.UserNamed(name)
 	if errors.Is(err, store.ErrNotFound) {
 		if !c.Hub.cfg.LoginCreatesUser {
 			return nil, buildsys.Errorf(buildsys.FaultAuth, "Unknown user: %s", name)

@@ -451,3 +451,41 @@ func TestTransport(t *testing.T) {
 		t.Errorf("a stranger's large call: %s", r.Status)
 	}
 }
+
+// What a stranger may not do is refused at once, whoever is writing.
+func TestStrangersDoNotWait(t *testing.T) {
+	s := startServer(t, Config{})
+	tx, err := s.store.BeginWrite(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	stranger, err := xmlrpc.New(s.url, xmlrpc.Options{TLS: &tls.Config{RootCAs: s.ca.Pool()}, Retries: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stranger.Close()
+	_, err = stranger.Call(ctx, "createTag", "t")
+	refused(t, buildsys.FaultActionNotAllowed, err)
+	got, err := stranger.MultiCall(ctx, []xmlrpc.Call{{Method: "createTag", Args: []any{"t"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused(t, buildsys.FaultActionNotAllowed, got[0].Err)
+}
+
+// A certificate logs in the user of its name, not one whose Kerberos principal reads the same.
+func TestPrincipalIsNoCertificateName(t *testing.T) {
+	s := startServer(t, Config{})
+	admin := s.client(t, "admin")
+	must(t, admin, "createUser", "joe", xmlrpc.Kwargs{"krb_principal": "joe@EXAMPLE.ORG"})
+	c, err := xmlrpc.New(s.url, xmlrpc.Options{Retries: -1,
+		TLS: &tls.Config{RootCAs: s.ca.Pool(), Certificates: []tls.Certificate{s.cert(t, "joe@EXAMPLE.ORG")}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	refused(t, buildsys.FaultAuth, c.Login(t.Context()))
+}

@@ -30,6 +30,13 @@ func (tx *Tx) UserByName(name string) (buildsys.User, error) {
 	return u, err
 }
 
+// UserNamed returns the user, host or group of a name. A principal is none: it is for those who come with a Kerberos ticket.
+func (tx *Tx) UserNamed(name string) (buildsys.User, error) {
+	var u buildsys.User
+	err := tx.row(`SELECT `+userCols+` FROM users WHERE name = $1`, []any{name}, &u.ID, &u.Name, &u.Status, &u.Type)
+	return u, err
+}
+
 // CreateUser makes a user, host or group.
 func (tx *Tx) CreateUser(name string, status buildsys.UserStatus, typ buildsys.UserType) (int64, error) {
 	return tx.insert(`INSERT INTO users (name, status, usertype) VALUES ($1, $2, $3) RETURNING id`, name, int(status), int(typ))
@@ -146,7 +153,7 @@ func (tx *Tx) Grant(user, perm int64) error {
 // EnsureAdmin makes name an administrator, and a user if there is none of the name; it tells whether anything was missing.
 func (s *Store) EnsureAdmin(ctx context.Context, name string) (changed bool, err error) {
 	err = s.Write(ctx, 0, func(tx *Tx) error {
-		u, err := tx.UserByName(name)
+		u, err := tx.UserNamed(name)
 		if errors.Is(err, ErrNotFound) {
 			u.ID, err = tx.CreateUser(name, buildsys.StatusNormal, buildsys.UserNormal)
 		}
