@@ -208,8 +208,7 @@ func (im *importer) build(ctx context.Context, n buildName, rpms []*localRPM) er
 			continue
 		}
 		if b != nil && state != buildsys.BuildComplete {
-			im.a.printf("Creating empty build: %s\n", n)
-			if err := im.s.api.CreateEmptyBuild(ctx, b.Name, b.Version, b.Release, r.epoch); err != nil {
+			if err := im.emptyBuild(ctx, n, r.epoch); err != nil {
 				return err
 			}
 			state = buildsys.BuildComplete
@@ -229,13 +228,8 @@ func (im *importer) build(ctx context.Context, n buildName, rpms []*localRPM) er
 		if epoch == nil {
 			epoch = rpms[0].epoch
 		}
-		if im.test {
-			im.a.printf("Test mode -- would have created empty build: %s\n", n)
-		} else {
-			im.a.printf("Creating empty build: %s\n", n)
-			if err := im.s.api.CreateEmptyBuild(ctx, n.name, n.version, n.release, epoch); err != nil {
-				return err
-			}
+		if err := im.emptyBuild(ctx, n, epoch); err != nil {
+			return err
 		}
 	}
 	for _, r := range rpms {
@@ -247,6 +241,16 @@ func (im *importer) build(ctx context.Context, n buildName, rpms []*localRPM) er
 		}
 	}
 	return nil
+}
+
+// emptyBuild makes a build to import into, but for a test.
+func (im *importer) emptyBuild(ctx context.Context, n buildName, epoch any) error {
+	if im.test {
+		im.a.printf("Test mode -- would have created empty build: %s\n", n)
+		return nil
+	}
+	im.a.printf("Creating empty build: %s\n", n)
+	return im.s.api.CreateEmptyBuild(ctx, n.name, n.version, n.release, epoch)
 }
 
 // file uploads one package and has the hub import it. A package that the hub
