@@ -24,9 +24,6 @@ type Ctx struct {
 	changed bool // something was committed
 }
 
-// Tx is the transaction of the request.
-func (c *Ctx) Tx() *store.Tx { return c.tx }
-
 // UserID is the caller's id, 0 for an anonymous one.
 func (c *Ctx) UserID() int64 {
 	if c.User == nil {

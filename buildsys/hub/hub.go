@@ -64,12 +64,6 @@ func New(cfg Config, st *store.Store, log *slog.Logger) (*Hub, error) {
 	return h, nil
 }
 
-// Config is what the hub was told.
-func (h *Hub) Config() Config { return h.cfg }
-
-// Store is the hub's database.
-func (h *Hub) Store() *store.Store { return h.store }
-
 // Run does the hub's work between requests until ctx ends: assigning tasks, noting when sessions were used.
 func (h *Hub) Run(ctx context.Context) error {
 	done := make(chan struct{})

@@ -35,9 +35,6 @@ func TestUploadThroughTheClient(t *testing.T) {
 		if err != nil || !bytes.Equal(got, want) {
 			t.Errorf("%s: %d bytes arrived, %v", name, len(got), err)
 		}
-		if p, err := s.UploadPath("cli-build/1.2.x", name); err != nil || filepath.Base(p) != name {
-			t.Errorf("UploadPath: %q, %v", p, err)
-		}
 	}
 	owner, err := os.ReadFile(filepath.Join(s.cfg.TopDir, "work", "cli-build", "1.2.x", ".user"))
 	if err != nil || string(owner) != "1" {
@@ -190,9 +187,6 @@ func TestUploadPaths(t *testing.T) {
 	} {
 		_, err := s.piece(t, id, key, url.Values{"filepath": {p[0]}, "filename": {p[1]}, "overwrite": {"1"}}, "evil")
 		refused(t, buildsys.FaultGeneric, err)
-		if got, err := s.UploadPath(p[0], p[1]); err == nil {
-			t.Errorf("UploadPath(%q, %q) = %q", p[0], p[1], got)
-		}
 	}
 	_, err := s.piece(t, id, key, url.Values{"filepath": {"tasks/1/1"}, "filename": {"f"}}, "evil")
 	refused(t, buildsys.FaultAuthLock, err) // builders only, with the exclusive lock

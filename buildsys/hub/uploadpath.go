@@ -3,7 +3,6 @@ package hub
 import (
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -191,28 +190,4 @@ func (h *Hub) workDir(volume string) (string, error) {
 		return "", buildsys.Errorf(buildsys.FaultGeneric, "No such entry in table volume: %s", volume)
 	}
 	return path.Join(h.cfg.TopDir, "work"), nil
-}
-
-// UploadPath is the path of an uploaded file, given the directory and the name it was uploaded under. It is checked like an
-// upload's, and that no part of it is a symbolic link.
-func (h *Hub) UploadPath(dir, name string) (string, error) {
-	t, err := newUploadTarget(dir, name)
-	if err != nil {
-		return "", err
-	}
-	work, err := h.workDir("")
-	if err != nil {
-		return "", err
-	}
-	d, err := t.openDir(work, false)
-	if err != nil {
-		return "", fmt.Errorf("uploaded file %s/%s: %w", dir, name, err)
-	}
-	defer d.Close()
-	f, err := t.openFile(d, unix.O_RDONLY)
-	if err != nil {
-		return "", fmt.Errorf("uploaded file %s/%s: %w", dir, name, err)
-	}
-	defer f.Close()
-	return f.Name(), nil
 }

@@ -51,7 +51,6 @@ type TaskFilter struct {
 	States, NotStates                []int64
 	Arches, NotArches                []string
 	Owners, Hosts, Channels, Parents *[]*int64
-	Limit                            int // 0: all
 	CreatedBefore, CreatedAfter      *int64
 	StartedBefore, StartedAfter      *int64
 	CompleteBefore, CompleteAfter    *int64 // times in microseconds since 1970
@@ -108,11 +107,7 @@ func (tx *Tx) Tasks(f TaskFilter) ([]buildsys.Task, error) {
 			w.add(c.cond, *c.t)
 		}
 	}
-	q := taskColumns + w.String() + " ORDER BY t.id"
-	if f.Limit > 0 {
-		q += " LIMIT " + w.arg(f.Limit)
-	}
-	return list(tx, q, w.args, scanTask)
+	return list(tx, taskColumns+w.String()+" ORDER BY t.id", w.args, scanTask)
 }
 
 // anys is a list as arguments of a statement; nil stays nil.
