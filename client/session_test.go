@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -118,16 +119,25 @@ func TestWrongPassphrasesAtOnce(t *testing.T) {
 	if n := slow.tried.Load(); n != 5 {
 		t.Errorf("%d passphrases were tried", n)
 	}
+	// A grant that goes away while the passphrase is being tried is missed by name.
+	slow.before = func() { ks.Revoke(user, keyEdDSA) }
+	if _, err := s.dial().Unlock(context.Background(), keyEdDSA, []byte(passphrase)); !errors.Is(err, client.ErrNoKey) || !strings.Contains(err.Error(), keyEdDSA) {
+		t.Errorf("grant taken away meanwhile: %v", err)
+	}
 }
 
 // slowUnlock takes its time, as argon2id does.
 type slowUnlock struct {
 	signer.Keystore
-	tried atomic.Int32
+	tried  atomic.Int32
+	before func() // unless nil, called first
 }
 
 func (s *slowUnlock) Unlock(ctx context.Context, user, key string, passphrase []byte) (*secret.Key, error) {
 	s.tried.Add(1)
+	if s.before != nil {
+		s.before()
+	}
 	time.Sleep(20 * time.Millisecond)
 	return s.Keystore.Unlock(ctx, user, key, passphrase)
 }

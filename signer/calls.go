@@ -90,6 +90,9 @@ func (ss *session) unlock(ctx context.Context, c *wire.Call) (*wire.Reply, error
 			ss.wrong++
 		}
 		ss.log.Warn("unlock refused", "key", info.Name, "error", err)
+		if errors.Is(err, keys.ErrUnknownKey) || errors.Is(err, keys.ErrNoGrant) { // taken away just now
+			return nil, noKey(ss.user, c.Key)
+		}
 		return nil, err
 	}
 	if key.Fingerprint() != info.Fingerprint {
@@ -118,8 +121,6 @@ func (ss *session) fault(err error) *wire.Fault {
 	switch {
 	case errors.As(err, &f):
 		return f
-	case errors.Is(err, keys.ErrUnknownKey), errors.Is(err, keys.ErrNoGrant):
-		return noKey(ss.user, "it")
 	case errors.Is(err, keys.ErrBadPassphrase):
 		return &wire.Fault{Code: wire.CodeBadPassphrase, Msg: "wrong passphrase of user " + ss.user}
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
