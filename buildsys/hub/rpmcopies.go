@@ -111,8 +111,8 @@ func deleteRPMSig(c *Ctx, a Args) (any, error) {
 			return nil, err
 		}
 	}
-	// Files last, inside the transaction, so that nobody else is writing them. Cut off here, the rows are still there,
-	// and readSigHeader finds what was renamed.
+	// Files last, inside the transaction, so that no signature is stored meanwhile. Cut off here, the rows are still there,
+	// and readSigHeader finds what was renamed. A writeSignedRPM under way may leave its copy: a file without a row.
 	for _, s := range sigs {
 		key, err := blob.ParseKey(s.Sigkey)
 		if err != nil {

@@ -68,7 +68,9 @@ func (w *Worker) take(ctx, sctx context.Context, main *xmlrpc.Client, p *pool, m
 	done := func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		delete(w.running, id)
+		if w.running[id] == j { // else it was taken back, and is here again
+			delete(w.running, id)
+		}
 	}
 	begun := false
 	defer func() {
