@@ -89,16 +89,20 @@ func New(baseURL string, opts Options) (*Client, error) {
 		version: &atomic.Value{},
 		url:     strings.TrimRight(baseURL, "/"),
 		opts:    opts,
-		http: &http.Client{Transport: &http.Transport{
-			TLSClientConfig:       tlsConfig,
-			TLSHandshakeTimeout:   30 * time.Second,
-			DialContext:           dial,
-			MaxIdleConnsPerHost:   8,
-			IdleConnTimeout:       60 * time.Second,
-			DisableCompression:    true,
-			Proxy:                 http.ProxyFromEnvironment,
-			ResponseHeaderTimeout: opts.Timeout,
-		}},
+		http: &http.Client{
+			// A redirection would take the session's key to wherever it points: headers of a caller's own are forwarded.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			Transport: &http.Transport{
+				TLSClientConfig:       tlsConfig,
+				TLSHandshakeTimeout:   30 * time.Second,
+				DialContext:           dial,
+				MaxIdleConnsPerHost:   8,
+				IdleConnTimeout:       60 * time.Second,
+				DisableCompression:    true,
+				Proxy:                 http.ProxyFromEnvironment,
+				ResponseHeaderTimeout: opts.Timeout,
+			},
+		},
 	}, nil
 }
 
