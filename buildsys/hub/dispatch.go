@@ -87,7 +87,18 @@ func (h *Hub) answer(c *Ctx, w http.ResponseWriter, r *http.Request, method stri
 		return err
 	}
 	c.req = &request{cred: cred, hostIP: h.hostIP(r), method: method, peer: peerOf(r)}
-	if err := c.begin(h.modeOf(method, params, cred == nil) == ModeWrite); err != nil {
+	mode := h.modeOf(method, params, cred == nil)
+	if cred == nil && mode != ModeWrite {
+		// An answer holds its snapshot for as long as the client takes to read it: strangers share half of what there is, so
+		// that slow ones keep nobody waiting but each other.
+		select {
+		case h.strangers <- struct{}{}:
+			defer func() { <-h.strangers }()
+		case <-c.Done():
+			return context.Cause(c)
+		}
+	}
+	if err := c.begin(mode == ModeWrite); err != nil {
 		return err
 	}
 	defer func() { c.tx.Rollback() }() // c.tx changes when a deferred method begins to write

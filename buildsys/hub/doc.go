@@ -36,6 +36,6 @@
 //
 // A call is at most Config.MaxRequest bytes (1 MiB without a session), a piece of an upload Config.MaxUpload; values nest at
 // most 64 deep; a walk over inheritance takes at most 100,000 steps; the answers of one multicall are at most 512 MiB together
-// (64 MiB without a session); a peer that stands still for two minutes is cut off. There is
-// no limit on the rate of requests, and one process serves one database.
+// (64 MiB without a session); a peer that stands still for two minutes is cut off; calls without a session
+// hold at most half of the database's readers. There is no limit on the rate of requests, and one process serves one database.
 package hub

@@ -40,6 +40,8 @@ type Hub struct {
 	log     *slog.Logger
 	table   table
 	touched touched
+	// strangers holds a place for each call without a session that reads: see answer.
+	strangers chan struct{}
 	rpmState
 	taskState
 }
@@ -55,7 +57,7 @@ func New(cfg Config, st *store.Store, log *slog.Logger) (*Hub, error) {
 	if cfg.MaxUpload == 0 {
 		cfg.MaxUpload = 1 << 30
 	}
-	h := &Hub{cfg: cfg, store: st, log: log}
+	h := &Hub{cfg: cfg, store: st, log: log, strangers: make(chan struct{}, max(1, st.Readers()/2))}
 	t, err := newTable(coreMethods(), tagMethods(), userMethods(), sessionMethods(), taggedMethods(), rpmMethods(), taskMethods())
 	if err != nil {
 		return nil, fmt.Errorf("hub: %w", err)

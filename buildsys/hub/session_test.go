@@ -489,3 +489,26 @@ func TestPrincipalIsNoCertificateName(t *testing.T) {
 	defer c.Close()
 	refused(t, buildsys.FaultAuth, c.Login(t.Context()))
 }
+
+// Strangers who take their time over an answer keep nobody waiting who has a session, or opens one.
+func TestSlowStrangers(t *testing.T) {
+	s := startServer(t, Config{})
+	admin := s.client(t, "admin")
+	for range cap(s.strangers) {
+		s.strangers <- struct{}{}
+	}
+	stranger, err := xmlrpc.New(s.url, xmlrpc.Options{TLS: &tls.Config{RootCAs: s.ca.Pool()}, Retries: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stranger.Close()
+	short, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if _, err := stranger.Call(short, "getAPIVersion"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a stranger too many: %v", err)
+	}
+	must(t, admin, "listTags")
+	must(t, s.client(t, "admin"), "listTags")
+	<-s.strangers
+	must(t, stranger, "getAPIVersion")
+}

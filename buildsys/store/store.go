@@ -73,6 +73,9 @@ func dsn(path string, readOnly bool) string {
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
 }
 
+// Readers is how many reading transactions there can be at a time; a further one waits.
+func (s *Store) Readers() int { return s.reader.size }
+
 // SetClock makes the store's times come from now, for those who try out what happens later. Set it before the store is used.
 func (s *Store) SetClock(now func() time.Time) { s.now = now }
 
