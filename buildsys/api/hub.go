@@ -23,10 +23,10 @@ type kw = xmlrpc.Kwargs
 func get[T any](ctx context.Context, h *Hub, method string, args ...any) (T, error) {
 	var out T
 	v, err := h.Caller.Call(ctx, method, args...)
-	if err != nil {
-		return out, err
+	if err == nil {
+		err = Decode(v, &out)
 	}
-	return out, Decode(v, &out)
+	return out, err
 }
 
 // getMany makes one call for each argument list, many in one request, and

@@ -42,17 +42,8 @@ type Settings struct {
 
 // LoadSettings reads a configuration file.
 func LoadSettings(path string) (*Settings, error) {
-	f, err := ini.ParseFile(path)
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range f.Sections() {
-		if name != "hub" {
-			return nil, fmt.Errorf("%s: unknown section [%s]: the hub's settings stand in section [hub]", path, name)
-		}
-	}
 	s := &Settings{LoginCreatesUser: true, CheckClientIP: true, SessionLife: 24 * time.Hour}
-	if err := ini.Decode(f.Section("hub"), s); err != nil {
+	if err := ini.DecodeFile(path, "hub", s); err != nil {
 		return nil, err
 	}
 	if _, _, err := net.SplitHostPort(s.Listen); err != nil {
