@@ -51,19 +51,21 @@ func (o *eventOptions) find(ctx context.Context, h *api.Hub) (*api.Event, error)
 	return nil, nil
 }
 
-// id is the event's number, 0 for now.
-func eventID(e *api.Event) int64 {
-	if e == nil {
-		return 0
+// anonymousAt gives a session for reading and the number of the event that the options name, 0 for now. With say it prints
+// which moment is asked about.
+func (a *App) anonymousAt(ctx context.Context, when *eventOptions, say bool) (*session, int64, error) {
+	s, err := a.anonymous(ctx)
+	if err != nil {
+		return nil, 0, err
 	}
-	return e.ID
-}
-
-// sayEvent prints which moment is asked about.
-func (a *App) sayEvent(e *api.Event) {
-	if e != nil {
+	e, err := when.find(ctx, s.api)
+	if err != nil || e == nil {
+		return s, 0, err
+	}
+	if say {
 		a.printf("Querying at event %d (%s)\n", e.ID, unixTime(e.TS).Format("Mon Jan _2 15:04:05 2006"))
 	}
+	return s, e.ID, nil
 }
 
 // unixTime is the local time of a timestamp of the hub.

@@ -38,22 +38,15 @@ func listTagInheritanceCommand(a *App) *cobra.Command {
 			return usagef(cmd, "This command takes exactly one argument: a tag name or ID")
 		}
 		ctx := cmd.Context()
-		s, err := a.anonymous(ctx)
+		s, at, err := a.anonymousAt(ctx, &when, !a.opts.json)
 		if err != nil {
 			return err
 		}
-		event, err := when.find(ctx, s.api)
+		tag, err := s.tag(ctx, args[0], at)
 		if err != nil {
 			return err
 		}
-		if !a.opts.json {
-			a.sayEvent(event)
-		}
-		tag, err := s.tag(ctx, args[0], eventID(event))
-		if err != nil {
-			return err
-		}
-		links, err := s.api.FullInheritance(ctx, tag.ID, eventID(event), *reverse)
+		links, err := s.api.FullInheritance(ctx, tag.ID, at, *reverse)
 		if err != nil {
 			return err
 		}

@@ -57,18 +57,11 @@ func listTaggedCommand(a *App) *cobra.Command {
 			o.Draft = draftOnly
 		}
 		ctx := cmd.Context()
-		s, err := a.anonymous(ctx)
+		s, at, err := a.anonymousAt(ctx, &when, !a.opts.quiet && !a.opts.json)
 		if err != nil {
 			return err
 		}
-		event, err := when.find(ctx, s.api)
-		if err != nil {
-			return err
-		}
-		o.Event = eventID(event)
-		if !a.opts.quiet && !a.opts.json {
-			a.sayEvent(event)
-		}
+		o.Event = at
 		if _, err := s.tag(ctx, args[0], o.Event); err != nil {
 			return err
 		}

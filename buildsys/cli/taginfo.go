@@ -24,16 +24,9 @@ func tagInfoCommand(a *App) *cobra.Command {
 			return usagef(cmd, "Please specify a tag")
 		}
 		ctx := cmd.Context()
-		s, err := a.anonymous(ctx)
+		s, at, err := a.anonymousAt(ctx, &when, !a.opts.json)
 		if err != nil {
 			return err
-		}
-		event, err := when.find(ctx, s.api)
-		if err != nil {
-			return err
-		}
-		if !a.opts.json {
-			a.sayEvent(event)
 		}
 		perms, err := s.api.AllPerms(ctx)
 		if err != nil {
@@ -41,7 +34,7 @@ func tagInfoCommand(a *App) *cobra.Command {
 		}
 		tags := make([]*api.BuildConfig, 0, len(args))
 		for _, name := range args {
-			tag, err := s.buildConfig(ctx, name, eventID(event))
+			tag, err := s.buildConfig(ctx, name, at)
 			if err != nil {
 				return err
 			}
@@ -54,7 +47,7 @@ func tagInfoCommand(a *App) *cobra.Command {
 			if i > 0 {
 				a.println("")
 			}
-			if err := a.printTag(ctx, s.api, tag, perms, event); err != nil {
+			if err := a.printTag(ctx, s.api, tag, perms, at); err != nil {
 				return err
 			}
 		}
@@ -106,8 +99,7 @@ func tagsJSON(tags []*api.BuildConfig) []tagJSON {
 	return out
 }
 
-func (a *App) printTag(ctx context.Context, h *api.Hub, tag *api.BuildConfig, perms []api.Permission, event *api.Event) error {
-	at := eventID(event)
+func (a *App) printTag(ctx context.Context, h *api.Hub, tag *api.BuildConfig, perms []api.Permission, at int64) error {
 	a.printf("Tag: %s [%d]\n", tag.Name, tag.ID)
 	a.printf("Arches: %s\n", orNone(tag.Arches))
 	groups, err := h.TagGroups(ctx, tag.ID, at)
@@ -142,7 +134,7 @@ func (a *App) printTag(ctx context.Context, h *api.Hub, tag *api.BuildConfig, pe
 		}
 		a.println(line)
 	}
-	if err := a.printTargets(ctx, h, tag.ID, event); err != nil {
+	if err := a.printTargets(ctx, h, tag.ID, at); err != nil {
 		return err
 	}
 	external, err := h.TagExternalRepos(ctx, tag.ID, at)
@@ -177,17 +169,17 @@ func (a *App) printTag(ctx context.Context, h *api.Hub, tag *api.BuildConfig, pe
 }
 
 // printTargets prints the targets of a tag and, for now, their repositories.
-func (a *App) printTargets(ctx context.Context, h *api.Hub, tag int64, event *api.Event) error {
-	into, err := h.TargetsInto(ctx, tag, eventID(event))
+func (a *App) printTargets(ctx context.Context, h *api.Hub, tag, at int64) error {
+	into, err := h.TargetsInto(ctx, tag, at)
 	if err != nil {
 		return err
 	}
-	from, err := h.TargetsFrom(ctx, tag, eventID(event))
+	from, err := h.TargetsFrom(ctx, tag, at)
 	if err != nil {
 		return err
 	}
 	repos := map[int64]string{}
-	if event == nil {
+	if at == 0 {
 		ids := []int64{}
 		for _, t := range slices.Concat(into, from) {
 			ids = append(ids, t.BuildTag)
@@ -210,7 +202,7 @@ func (a *App) printTargets(ctx context.Context, h *api.Hub, tag int64, event *ap
 		a.println("Targets that build into this tag:")
 	}
 	for _, t := range into {
-		if event != nil {
+		if at != 0 {
 			a.printf("  %s (%s)\n", t.Name, t.BuildTagName)
 		} else {
 			a.printf("  %s (%s, %s)\n", t.Name, t.BuildTagName, repos[t.BuildTag])
@@ -218,7 +210,7 @@ func (a *App) printTargets(ctx context.Context, h *api.Hub, tag int64, event *ap
 	}
 	if len(from) > 0 {
 		a.println("This tag is a buildroot for one or more targets")
-		if event == nil {
+		if at == 0 {
 			a.println("Current repo: " + repos[tag])
 		}
 		a.println("Targets that build from this tag:")

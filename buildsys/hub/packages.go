@@ -313,12 +313,17 @@ func (c *Ctx) changeList(ch listChange) error {
 	return nil
 }
 
-func packageListRemove(c *Ctx, a Args) (any, error) {
-	tag, err := c.findTag(a.Any("taginfo"), 0, true)
-	if err != nil {
-		return nil, err
+// listEntry finds the tag and the package that a call on a package list names.
+func (c *Ctx) listEntry(a Args) (tag *buildsys.Tag, pkg int64, err error) {
+	if tag, err = c.findTag(a.Any("taginfo"), 0, true); err != nil {
+		return nil, 0, err
 	}
-	pkg, err := c.packageID(a.Any("pkginfo"))
+	pkg, err = c.packageID(a.Any("pkginfo"))
+	return tag, pkg, err
+}
+
+func packageListRemove(c *Ctx, a Args) (any, error) {
+	tag, pkg, err := c.listEntry(a)
 	if err != nil {
 		return nil, err
 	}
@@ -329,11 +334,7 @@ func packageListRemove(c *Ctx, a Args) (any, error) {
 }
 
 func packageListBlock(c *Ctx, a Args) (any, error) {
-	tag, err := c.findTag(a.Any("taginfo"), 0, true)
-	if err != nil {
-		return nil, err
-	}
-	pkg, err := c.packageID(a.Any("pkginfo"))
+	tag, pkg, err := c.listEntry(a)
 	if err != nil {
 		return nil, err
 	}
@@ -350,11 +351,7 @@ func packageListBlock(c *Ctx, a Args) (any, error) {
 }
 
 func packageListUnblock(c *Ctx, a Args) (any, error) {
-	tag, err := c.findTag(a.Any("taginfo"), 0, true)
-	if err != nil {
-		return nil, err
-	}
-	pkg, err := c.packageID(a.Any("pkginfo"))
+	tag, pkg, err := c.listEntry(a)
 	if err != nil {
 		return nil, err
 	}

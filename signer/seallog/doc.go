@@ -30,7 +30,7 @@
 //
 // # Limits
 //
-// The look-up index lives in memory, about 100 bytes a signature, and is rebuilt by reading the file at start. Whoever can write the
+// The look-up index lives in memory, less than 100 bytes a signature, and is rebuilt by reading the file at start. Whoever can write the
 // file can also replace it with an older copy of itself: only somebody outside who remembers its head can notice.
 // Texts of an entry: 64 bytes of key fingerprint and user, 32 of operation and event kind, 1024 of description (cut); signatures 16 KiB;
 // event data 64 KiB. Frames: 1 MiB.

@@ -108,7 +108,7 @@ func skips(s source) (found []string) {
 // TestSkipsAreFound shows the check above what it must find.
 func TestSkipsAreFound(t *testing.T) {
 	for _, test := range []struct{ text, want string }{
-		{"package p\nfunc f(t T) { t.Skip() }", "x_test.go:2: a test skips"},
+		{"package p\nfunc f(u T) { u.Skip() }", "x_test.go:2: a test skips"},
 		{"package p\nfunc f(t T) {\n\tt.Run(n, func(u T) { u.Skipf(x) })\n}", "x_test.go:3: a test skips"},
 		{"package p\nfunc f(t T) { if testing.Short() { return } }", "x_test.go:2: testing.Short"},
 		{"//go:build never\n\npackage p", "x_test.go:1: this build tag"},
