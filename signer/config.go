@@ -96,6 +96,15 @@ type file struct {
 	OuterKey  string `ini:"outer_key"`
 	OuterCA   string `ini:"outer_ca,required"`
 	Parked    int    `ini:"parked"`
+	// Consoles are the terminals at which the console's verbs may be typed, as patterns of names below /dev.
+	Consoles []string `ini:"consoles"`
+}
+
+// Consoles reads that setting alone: whoever mends a broken certificate needs it, too.
+func Consoles(path string) ([]string, error) {
+	var v file
+	err := ini.DecodeFile(path, "signer", &v)
+	return v.Consoles, err
 }
 
 // LoadConfig reads signer.conf and the outer certificate it names; paths that are
