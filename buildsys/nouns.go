@@ -110,6 +110,8 @@ type RPM struct {
 	Extra                  *string // JSON
 	HeaderStart, HeaderEnd int64   // of the main header in the file
 	HeaderSHA256           string  // of those bytes, hex
+	// Legacy: the header pins the payload by no digest of SHA-256 or better, so that only a signature over both counts.
+	Legacy bool
 }
 
 // NVRA is the package's name as people write it.

@@ -4,13 +4,13 @@ import "github.com/privyseal/privyseal/buildsys"
 
 const rpmColumns = `SELECT r.id, r.build_id, r.buildroot_id, r.name, r.version, r.release, r.epoch, r.arch, r.draft,
 	r.external_repo_id, x.name, r.payloadhash, r.size, r.buildtime, r.metadata_only, r.extra, coalesce(r.header_start, 0),
-	coalesce(r.header_end, 0), coalesce(r.header_sha256, '')
+	coalesce(r.header_end, 0), coalesce(r.header_sha256, ''), r.legacy
 	FROM rpminfo r JOIN external_repo x ON x.id = r.external_repo_id`
 
 func scanRPM(scan func(...any) error, r *buildsys.RPM) error {
 	return scan(&r.ID, &r.BuildID, &r.BuildrootID, &r.Name, &r.Version, &r.Release, &r.Epoch, &r.Arch, &r.Draft,
 		&r.ExternalRepoID, &r.ExternalRepoName, &r.PayloadHash, &r.Size, &r.BuildTime, &r.MetadataOnly, &r.Extra,
-		&r.HeaderStart, &r.HeaderEnd, &r.HeaderSHA256)
+		&r.HeaderStart, &r.HeaderEnd, &r.HeaderSHA256, &r.Legacy)
 }
 
 // RPMByID returns a package file.
@@ -71,10 +71,10 @@ func (tx *Tx) RPMs(f RPMFilter) ([]buildsys.RPM, error) {
 // InsertRPM adds a package file and sets its id. ErrExists tells that its name is taken.
 func (tx *Tx) InsertRPM(r *buildsys.RPM) error {
 	id, err := tx.insertNew(`INSERT INTO rpminfo (build_id, buildroot_id, name, version, release, epoch, arch, draft, external_repo_id,
-		payloadhash, size, buildtime, metadata_only, extra, header_start, header_end, header_sha256)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT DO NOTHING RETURNING id`,
+		payloadhash, size, buildtime, metadata_only, extra, header_start, header_end, header_sha256, legacy)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT DO NOTHING RETURNING id`,
 		r.BuildID, r.BuildrootID, r.Name, r.Version, r.Release, r.Epoch, r.Arch, r.Draft, r.ExternalRepoID,
-		r.PayloadHash, r.Size, r.BuildTime, r.MetadataOnly, r.Extra, r.HeaderStart, r.HeaderEnd, r.HeaderSHA256)
+		r.PayloadHash, r.Size, r.BuildTime, r.MetadataOnly, r.Extra, r.HeaderStart, r.HeaderEnd, r.HeaderSHA256, r.Legacy)
 	r.ID = id
 	return err
 }

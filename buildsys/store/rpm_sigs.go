@@ -63,13 +63,14 @@ func (tx *Tx) SetSigState(rpm int64, sigkey string, state buildsys.SignatureStat
 	return err
 }
 
-// DeleteSig forgets a signature and the checksums of its signed copy.
+// DeleteSig forgets a signature, its proof and the checksums of its signed copy.
 func (tx *Tx) DeleteSig(rpm int64, sigkey string) error {
-	if _, err := tx.exec(`DELETE FROM rpm_checksum WHERE rpm_id = $1 AND sigkey = $2`, rpm, sigkey); err != nil {
-		return err
+	for _, table := range []string{"rpm_checksum", "rpmsig_proof", "rpmsigs"} {
+		if _, err := tx.exec(`DELETE FROM `+table+` WHERE rpm_id = $1 AND sigkey = $2`, rpm, sigkey); err != nil {
+			return err
+		}
 	}
-	_, err := tx.exec(`DELETE FROM rpmsigs WHERE rpm_id = $1 AND sigkey = $2`, rpm, sigkey)
-	return err
+	return nil
 }
 
 // SigningKey is a certificate that the hub knows.

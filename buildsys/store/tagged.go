@@ -123,6 +123,21 @@ func (tx *Tx) IsTagged(tag, build int64) (bool, error) {
 	return n > 0, err
 }
 
+// TaggedAt returns the event at which each of several builds was put into a tag, of those that are in it now.
+func (tx *Tx) TaggedAt(tag int64, builds []int64) (map[int64]int64, error) {
+	out := make(map[int64]int64, len(builds))
+	err := inChunks(builds, func(w *where) error {
+		w.add("tag_id = ?", tag)
+		return tx.each(`SELECT build_id, create_event FROM tag_listing`+w.String()+` AND active IS TRUE`, w.args, func(scan func(...any) error) error {
+			var build, event int64
+			err := scan(&build, &event)
+			out[build] = event
+			return err
+		})
+	}, "build_id")
+	return out, err
+}
+
 // TagBuild puts a build into a tag, in the name of the transaction's actor.
 func (tx *Tx) TagBuild(tag, build int64) error {
 	return tx.create("tag_listing", "build_id, tag_id", build, tag)
