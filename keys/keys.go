@@ -16,6 +16,12 @@ var (
 	ErrBadPassphrase = errors.New("wrong passphrase")
 	ErrPurpose       = errors.New("key does not have this purpose")
 	ErrExists        = errors.New("name is taken")
+	// What stops a user or a key although the grant is there.
+	ErrDisabled = errors.New("user is disabled")
+	ErrFrozen   = errors.New("frozen at the console")
+	ErrRetired  = errors.New("key is retired: it makes no new signatures")
+	ErrExpired  = errors.New("key has expired")
+	ErrNotAdmin = errors.New("user is no admin of this key")
 	// ErrTampered means that a ciphertext did not open although the secret that opens it was right: the record around it
 	// (fingerprint, user, purposes, generation) is not the one that it was sealed with.
 	ErrTampered = errors.New("stored key material does not belong to its record")
@@ -26,10 +32,19 @@ type Purpose string
 
 // The purposes that this version signs for.
 const (
-	PurposeRPM    Purpose = "rpm"
-	PurposeRepomd Purpose = "repomd"
-	PurposeData   Purpose = "data"
+	PurposeRPM       Purpose = "rpm"
+	PurposeRepomd    Purpose = "repomd"
+	PurposeGit       Purpose = "git"
+	PurposeContainer Purpose = "container"
+	PurposeOSTree    Purpose = "ostree"
+	PurposeText      Purpose = "text" // clear-text documents for people
+	PurposeData      Purpose = "data" // any bytes that look like nothing else
+	PurposeIMA       Purpose = "ima"  // file digests, for the kernel
 )
+
+var allPurposes = []Purpose{PurposeRPM, PurposeRepomd, PurposeGit, PurposeContainer, PurposeOSTree, PurposeText, PurposeData, PurposeIMA}
+
+const purposeList = "rpm, repomd, git, container, ostree, text, data, ima"
 
 // Purposes is an immutable set of purposes: sorted, without duplicates.
 type Purposes []Purpose
@@ -51,24 +66,27 @@ func (s Purposes) Normal() Purposes {
 	return slices.Compact(out)
 }
 
-// Check refuses an empty set, an unknown purpose, a set not in normal form, and a release key that could also sign arbitrary data:
-// whoever signs RPMs or repositories never signs bytes that nobody understands.
+// Check refuses an empty set, an unknown purpose, a set not in normal form, and a mixture by which a release key could sign what nobody
+// has read: data (any bytes) and ima (digests without a document) stand alone, and text never stands with rpm or repomd.
 func (s Purposes) Check() error {
 	if len(s) == 0 {
-		return errors.New("a key needs at least one purpose: rpm, repomd or data")
+		return errors.New("a key needs at least one purpose: " + purposeList)
 	}
 	for _, p := range s {
-		switch p {
-		case PurposeRPM, PurposeRepomd, PurposeData:
-		default:
-			return fmt.Errorf("unknown purpose %q: use rpm, repomd or data", string(p))
+		if !slices.Contains(allPurposes, p) {
+			return fmt.Errorf("unknown purpose %.40q: use %s", string(p), purposeList)
 		}
 	}
 	if !slices.Equal(s, s.Normal()) {
 		return fmt.Errorf("purposes %q are not sorted and distinct", s.String())
 	}
-	if s.Has(PurposeData) && len(s) > 1 {
+	switch {
+	case s.Has(PurposeData) && len(s) > 1:
 		return errors.New("purpose data stands alone: a release key never signs arbitrary data; make a second key")
+	case s.Has(PurposeIMA) && len(s) > 1:
+		return errors.New("purpose ima stands alone: it signs bare digests, for the kernel; make a second key")
+	case s.Has(PurposeText) && (s.Has(PurposeRPM) || s.Has(PurposeRepomd)):
+		return errors.New("purpose text does not stand with rpm or repomd: a release key never signs free text; make a second key")
 	}
 	return nil
 }
@@ -88,13 +106,14 @@ func (s Purposes) String() string {
 // Algorithm names the kind of an OpenPGP key.
 type Algorithm string
 
-// The two algorithms that rpm 4.18 and later verify.
+// The algorithms that rpm 4.18 and later verify.
 const (
 	RSA4096 Algorithm = "rsa4096"
-	EdDSA   Algorithm = "eddsa" // OpenPGP algorithm 22 over Ed25519
+	RSA3072 Algorithm = "rsa3072" // gpg's default for years: imported, not made
+	EdDSA   Algorithm = "eddsa"   // OpenPGP algorithm 22 over Ed25519
 )
 
-// ParseAlgorithm reads an algorithm as typed at the console.
+// ParseAlgorithm reads the algorithm of a new key as typed at the console.
 func ParseAlgorithm(s string) (Algorithm, error) {
 	switch a := Algorithm(s); a {
 	case RSA4096, EdDSA:
@@ -102,6 +121,20 @@ func ParseAlgorithm(s string) (Algorithm, error) {
 	}
 	return "", fmt.Errorf("unknown key type %q: use rsa4096 or eddsa", s)
 }
+
+// IsRSA tells whether a is RSA of some length: what the kernel's IMA can verify.
+func (a Algorithm) IsRSA() bool { return a == RSA4096 || a == RSA3072 }
+
+// State says what may be done with a key.
+type State string
+
+// The states of a key. Only an active key signs.
+const (
+	Active   State = "active"
+	Frozen   State = "frozen"   // stopped at once, until the console unfreezes it
+	Retired  State = "retired"  // makes no new signatures any more; is listed, and its public half given
+	Deleting State = "deleting" // its secret is removed when the waiting period ends; till then it can be undeleted
+)
 
 // Key is one OpenPGP key of the vault, without its secret half.
 type Key struct {
@@ -112,15 +145,25 @@ type Key struct {
 	Purposes    Purposes
 	UserID      string // OpenPGP user ID
 	Created     time.Time
-	Generation  uint32 // of signatures: the console raises it to get new bytes for an input signed before
-	Wrap        uint32 // of the wrapping key: grants of another wrap generation open nothing
-	Certificate []byte // armored OpenPGP certificate
+	Expires     time.Time // of the key that signs; zero: never
+	State       State
+	RetiredAt   time.Time // zero: not retired
+	DeleteAfter time.Time // zero: not being deleted
+	RotationDue bool      // a grant was revoked without anybody's passphrase: the wrapping key should be replaced
+	Imported    bool      // it was made elsewhere
+	Generation  uint32    // of signatures: the console raises it to get new bytes for an input signed before
+	Wrap        uint32    // of the wrapping key: grants of another wrap generation open nothing
+	Admins      []string  // users whose passphrase gives and takes grants of it, by name
+	Certificate []byte    // armored OpenPGP certificate
 }
 
 // User is a person or robot who may be granted keys.
 type User struct {
 	Name         string
+	ID           string // hex SHA-256 of PublicKey: what grants are bound to, so that a new name keeps them
 	PublicKey    []byte // HPKE public key to which grants are sealed
+	Disabled     bool   // shut out until enabled again
+	Frozen       bool   // stopped at once, as after a lost laptop
 	Certificates []Certificate
 	Created      time.Time
 }
@@ -129,6 +172,7 @@ type User struct {
 type Certificate struct {
 	SHA256   string // of the DER form, 64 lower case hex digits
 	Serial   string
+	SAN      string // its URI, privyseal://client/NAME, with the name that the user had then
 	NotAfter time.Time
 }
 
@@ -137,6 +181,7 @@ type Grant struct {
 	Key     string // name
 	User    string // name
 	By      string // who granted it; "console" at the birth of the key
+	Admin   bool   // User may grant the key to others
 	Created time.Time
 }
 

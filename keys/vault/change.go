@@ -112,6 +112,7 @@ type KeySpec struct {
 	Purposes  keys.Purposes
 	UserID    string
 	For       []string // users who are granted it; at least one
+	Admins    []string // those of For who may grant it to others; the first of For when empty
 }
 
 // AddKey makes a key, granted to the users of spec, and gives its armored certificate. RSA-4096 takes seconds.

@@ -53,6 +53,7 @@ type userRecord struct {
 type certRecord struct {
 	SHA256   string    `json:"sha256"`
 	Serial   string    `json:"serial"`
+	SAN      string    `json:"san"`
 	NotAfter time.Time `json:"not_after"`
 }
 

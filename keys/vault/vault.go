@@ -146,6 +146,7 @@ type Options struct {
 	CACertificate []byte // inner CA, PEM
 	CAKey         []byte // PEM, in the clear; stored under Passphrase
 	Passphrase    []byte // of the console
+	LogKey        string // verifier key of MakeLogKey
 }
 
 // CheckUnused tells whether Init may make a vault here: there is none, and the record knows of none that was in use.
