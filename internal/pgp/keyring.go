@@ -2,6 +2,7 @@ package pgp
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/rsa"
 	"encoding"
 	"encoding/binary"
@@ -86,6 +87,42 @@ func (k *Keyring) Verify(sig []byte, signed []byte) (Result, error) {
 
 // VerifyReader is Verify over a stream. The error may also be that of reading signed. For UnknownKey nothing is read.
 func (k *Keyring) VerifyReader(sig []byte, signed io.Reader) (Result, error) {
+	return k.verify(sig, typeBinary, func(h crypto.Hash) (hash.Hash, error) {
+		digest := h.New()
+		if _, err := io.Copy(digest, signed); err != nil {
+			return nil, fmt.Errorf("reading the signed bytes: %w", err)
+		}
+		return digest, nil
+	})
+}
+
+// VerifyText is Verify for a signature of type 0x01, over CleartextBytes. Only what asks for a text takes one: everywhere else a
+// signature of another type than 0x00 is Bad.
+func (k *Keyring) VerifyText(sig []byte, text []byte) (Result, error) {
+	return k.verify(sig, typeText, func(h crypto.Hash) (hash.Hash, error) {
+		digest := h.New()
+		digest.Write(CleartextBytes(text))
+		return digest, nil
+	})
+}
+
+// VerifyHash is Verify where signed has been hashed by the caller, with SHA-256. It writes to digest.
+func (k *Keyring) VerifyHash(sig []byte, digest hash.Hash) (Result, error) {
+	return k.verify(sig, typeBinary, func(h crypto.Hash) (hash.Hash, error) {
+		if h != crypto.SHA256 {
+			return nil, fmt.Errorf("the signature is over %s, not over SHA-256", h)
+		}
+		return digest, nil
+	})
+}
+
+// OpenPGP's types of signatures over documents.
+const (
+	typeBinary = 0x00
+	typeText   = 0x01
+)
+
+func (k *Keyring) verify(sig []byte, want byte, hashed func(crypto.Hash) (hash.Hash, error)) (Result, error) {
 	s, err := ParseSignature(sig)
 	if err != nil {
 		return Result{}, err
@@ -106,13 +143,13 @@ func (k *Keyring) VerifyReader(sig []byte, signed io.Reader) (Result, error) {
 	case !ok:
 		r.Reason = fmt.Sprintf("%s is too weak a hash to prove anything", s.Hash)
 		return r, nil
-	case s.Type != 0:
-		r.Reason = fmt.Sprintf("signature of type 0x%02x is not one over binary data", s.Type)
+	case s.Type != want:
+		r.Reason = fmt.Sprintf("signature of type 0x%02x is not one over %s", s.Type, map[byte]string{typeBinary: "binary data", typeText: "text"}[want])
 		return r, nil
 	}
-	digest := h.New()
-	if _, err := io.Copy(digest, signed); err != nil {
-		return Result{}, fmt.Errorf("reading the signed bytes: %w", err)
+	digest, err := hashed(h)
+	if err != nil {
+		return Result{}, err
 	}
 	// judge writes into the hash, so a second candidate (keys of one key id) needs its state of before.
 	var state []byte
