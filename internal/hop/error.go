@@ -20,7 +20,7 @@ const (
 	Broken        Cause = "connection broke"
 	WrongCA       Cause = "certificate of another CA"
 	Expired       Cause = "certificate expired or not valid yet"
-	WrongRole     Cause = "certificate of the wrong role or name"
+	WrongRole     Cause = "certificate of the wrong role or name, or revoked"
 	WrongPin      Cause = "public key is not the pinned one"
 	NoCertificate Cause = "no certificate"
 	WrongProtocol Cause = "speaks another protocol"

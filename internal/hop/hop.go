@@ -16,8 +16,11 @@
 //     accepted: a dead peer is noticed whether the connection is idle or has data
 //     under way. Multipath TCP is off: Landlock's rules do not cover it.
 //   - Handshakes have a deadline and run off the accept loop, with a cap per
-//     address and in total; the oldest unfinished one makes room for the newest.
-//     A connection that says nothing stalls nobody.
+//     address (an IPv6 one counts as its /64) and in total; the oldest unfinished
+//     one makes room for the newest. A connection that says nothing stalls nobody.
+//   - An address whose handshakes fail gets slower, up to half a second each, and
+//     what strangers cause is logged a few lines at a time, with a count of the rest
+//     (Quiet): a flood fills no disk.
 //
 // The outer legs use X25519 alone, since what they carry is ciphertext already and
 // the legs to the signer shall be short; the inner connection, on which
@@ -151,6 +154,7 @@ type Peer struct {
 	Name        string
 	Fingerprint [32]byte // SHA-256 of the certificate
 	Pin         string   // hexadecimal SHA-256 of its public key
+	Serial      string   // of the certificate: lower-case hexadecimal, no leading zeros
 }
 
 func (p Peer) String() string { return p.Role + "/" + p.Name }
@@ -172,6 +176,9 @@ func peerOf(cert *x509.Certificate) (Peer, error) {
 	p := Peer{Fingerprint: sha256.Sum256(cert.Raw)}
 	pin := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
 	p.Pin = hex.EncodeToString(pin[:])
+	if cert.SerialNumber != nil {
+		p.Serial = cert.SerialNumber.Text(16)
+	}
 	for _, u := range cert.URIs {
 		if u.Scheme != "privyseal" {
 			continue

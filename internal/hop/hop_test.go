@@ -268,9 +268,9 @@ func TestConnectionCaps(t *testing.T) {
 
 // Whoever is turned away leaves nothing behind: addresses are cheap.
 func TestTurnedAwayLeavesNoCounts(t *testing.T) {
-	s := &server{limits: Limits{Handshakes: 1}.withDefaults(), pending: map[*pending]bool{}, perAddr: map[netip.Addr]*counts{}}
+	s := newServer(nil, Limits{Handshakes: 1}, slog.New(slog.DiscardHandler), nil)
 	now := time.Now()
-	addr := netip.MustParseAddr("2001:db8::1")
+	addr := netip.MustParseAddr("192.0.2.1")
 	first := &pending{addr: addr, since: now}
 	if why := s.begin(first); why != "" {
 		t.Fatal(why)

@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,8 +21,29 @@ type Limits struct {
 	Handshakes             int           // unfinished, in all; 256
 	ConnectionsPerAddress  int           // finished, from one address; 256
 	Connections            int           // finished, in all; 1024
+	Counters               *Counters     // of what happened; nil for nobody
+	Quiet                  *Quiet        // for what strangers cause; nil for one of its own
 	evictAfter, lingerTime time.Duration // for tests
 }
+
+// Counters tell what became of the connections of a listener.
+type Counters struct {
+	Accepted   atomic.Uint64 // by the kernel
+	TurnedAway atomic.Uint64 // over a cap, before or after the handshake
+	Evicted    atomic.Uint64 // unfinished handshakes that made room
+	Failed     atomic.Uint64 // handshakes that failed or ran out of time
+	Slowed     atomic.Uint64 // handshakes that waited for their address's failures
+	Served     atomic.Uint64 // handed to the handler
+	Unfinished atomic.Int64  // handshakes now
+	Open       atomic.Int64  // connections now
+}
+
+// A span of the log of strangers, and how many lines of each message it may have.
+const (
+	quietBurst = 10
+	quietSpan  = 10 * time.Second
+	maxReason  = 300 // bytes of a failed handshake's error, which quotes the other end
+)
 
 func (l Limits) withDefaults() Limits {
 	def := func(v *int, d int) {
@@ -41,6 +64,9 @@ func (l Limits) withDefaults() Limits {
 	if l.lingerTime <= 0 {
 		l.lingerTime = time.Second
 	}
+	if l.Counters == nil {
+		l.Counters = &Counters{}
+	}
 	return l
 }
 
@@ -51,8 +77,10 @@ type Handler func(ctx context.Context, conn *tls.Conn, peer Peer)
 // Serve accepts connections until ctx ends, then closes the listener and returns
 // when all handlers have.
 func Serve(ctx context.Context, ln net.Listener, cfg *tls.Config, limits Limits, log *slog.Logger, handle Handler) error {
-	s := &server{cfg: cfg, limits: limits.withDefaults(), log: log, handle: handle,
-		pending: map[*pending]bool{}, perAddr: map[netip.Addr]*counts{}}
+	s := newServer(cfg, limits, log, handle)
+	if limits.Quiet == nil {
+		defer s.quiet.Flush()
+	}
 	stop := context.AfterFunc(ctx, func() { ln.Close() })
 	defer stop()
 	defer s.wg.Wait()
@@ -69,7 +97,7 @@ func Serve(ctx context.Context, ln net.Listener, cfg *tls.Config, limits Limits,
 		}
 		if err != nil {
 			// Out of descriptors, most likely: it will pass, and the loop must not.
-			log.Warn("accepting a connection failed", "error", err)
+			s.quiet.Warn("accepting a connection failed", "error", err)
 			select {
 			case <-time.After(50 * time.Millisecond):
 			case <-ctx.Done():
@@ -88,7 +116,8 @@ func Serve(ctx context.Context, ln net.Listener, cfg *tls.Config, limits Limits,
 type server struct {
 	cfg    *tls.Config
 	limits Limits
-	log    *slog.Logger
+	count  *Counters
+	quiet  *Quiet
 	handle Handler
 	wg     sync.WaitGroup
 
@@ -96,6 +125,17 @@ type server struct {
 	pending map[*pending]bool
 	open    int
 	perAddr map[netip.Addr]*counts
+	bad     penalties
+}
+
+func newServer(cfg *tls.Config, limits Limits, log *slog.Logger, handle Handler) *server {
+	limits = limits.withDefaults()
+	s := &server{cfg: cfg, limits: limits, count: limits.Counters, quiet: limits.Quiet, handle: handle,
+		pending: map[*pending]bool{}, perAddr: map[netip.Addr]*counts{}, bad: penalties{}}
+	if s.quiet == nil {
+		s.quiet = NewQuiet(log, quietBurst, quietSpan)
+	}
+	return s
 }
 
 type counts struct{ pending, open int }
@@ -103,20 +143,26 @@ type counts struct{ pending, open int }
 // pending is a connection whose handshake is not finished.
 type pending struct {
 	conn  *net.TCPConn
-	addr  netip.Addr
-	since time.Time
+	addr  netip.Addr // as caps count it
+	delay time.Duration
+	since time.Time // when its handshake begins, after the delay
+
+	evicted bool // it had to make room; set by finish
 }
 
 func (s *server) admit(ctx context.Context, conn *net.TCPConn) {
+	s.count.Accepted.Add(1)
 	p := &pending{conn: conn, since: time.Now()}
 	if ap, err := netip.ParseAddrPort(conn.RemoteAddr().String()); err == nil {
-		p.addr = ap.Addr().Unmap().WithZone("")
+		p.addr = place(ap.Addr())
 	}
 	if why := s.begin(p); why != "" {
-		s.log.Warn("connection turned away", "address", p.addr, "reason", why)
+		s.count.TurnedAway.Add(1)
+		s.quiet.Warn("connection turned away", "address", conn.RemoteAddr().String(), "reason", why)
 		conn.Close()
 		return
 	}
+	s.count.Unfinished.Add(1)
 	s.wg.Go(func() {
 		defer conn.Close()
 		s.serve(ctx, p)
@@ -124,18 +170,46 @@ func (s *server) admit(ctx context.Context, conn *net.TCPConn) {
 }
 
 func (s *server) serve(ctx context.Context, p *pending) {
+	if p.delay > 0 {
+		s.count.Slowed.Add(1)
+		select {
+		case <-time.After(p.delay):
+		case <-ctx.Done():
+		}
+	}
 	conn, peer, err := s.shake(ctx, p)
+	s.count.Unfinished.Add(-1)
 	if !s.finish(p, err == nil) {
-		if err == nil {
-			s.log.Warn("connection turned away", "address", p.addr, "peer", peer, "reason", "too many connections")
+		address := p.conn.RemoteAddr().String()
+		if p.evicted {
+			s.quiet.Warn("handshake given up", "address", address, "reason", "unfinished for too long while others came")
 			return
 		}
-		s.log.Warn("handshake failed", "address", p.addr, "error", Classify(err))
+		if err == nil {
+			s.count.TurnedAway.Add(1)
+			s.quiet.Warn("connection turned away", "address", address, "peer", peer, "reason", "too many connections")
+			return
+		}
+		if ctx.Err() != nil {
+			return // we are stopping: it is not its fault
+		}
+		s.count.Failed.Add(1)
+		s.quiet.Warn("handshake failed", "address", address, "error", clip(Classify(err).Error(), maxReason))
 		s.linger(p.conn)
 		return
 	}
+	s.count.Served.Add(1)
+	s.count.Open.Add(1)
+	defer s.count.Open.Add(-1)
 	defer s.end(p)
 	s.handle(ctx, conn, peer)
+}
+
+func clip(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "..."
 }
 
 func (s *server) shake(ctx context.Context, p *pending) (*tls.Conn, Peer, error) {
@@ -178,6 +252,8 @@ func (s *server) begin(p *pending) string {
 	}
 	c.pending++
 	s.pending[p] = true
+	p.delay = s.bad.delay(p.addr, p.since)
+	p.since = p.since.Add(p.delay)
 	return ""
 }
 
@@ -197,6 +273,8 @@ func (s *server) evict(now time.Time, addr netip.Addr, same bool) bool {
 		return false
 	}
 	s.forget(oldest)
+	s.bad.failed(oldest.addr, now)
+	s.count.Evicted.Add(1)
 	oldest.conn.Close()
 	return true
 }
@@ -222,9 +300,15 @@ func (s *server) tidy(addr netip.Addr) {
 func (s *server) finish(p *pending, ok bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.forget(p) || !ok {
+	if !s.forget(p) {
+		p.evicted = true
 		return false
 	}
+	if !ok {
+		s.bad.failed(p.addr, time.Now())
+		return false
+	}
+	s.bad.worked(p.addr, time.Now())
 	c := s.perAddr[p.addr]
 	if c == nil {
 		c = &counts{}

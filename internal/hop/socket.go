@@ -103,6 +103,25 @@ func control(conn net.Conn, f func(fd int) error) error {
 	return ferr
 }
 
+// Gone tells, without reading, whether the other end has left: it has closed or
+// broken the connection, or sent something where it should wait for an answer, as
+// the good-bye of TLS is. An end that is silently lost does not show here.
+func Gone(conn net.Conn) bool {
+	var gone bool
+	err := control(conn, func(fd int) error {
+		var b [1]byte
+		for {
+			_, _, err := unix.Recvfrom(fd, b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+			if err == unix.EINTR {
+				continue
+			}
+			gone = err != unix.EAGAIN
+			return nil
+		}
+	})
+	return gone || err != nil
+}
+
 // KernelBytes gives what the kernel counted on the connection's TCP stream: bytes
 // that the other end acknowledged, and bytes received. TLS, handshakes and all.
 func KernelBytes(conn net.Conn) (sent, received uint64, err error) {

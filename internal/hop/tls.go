@@ -16,6 +16,9 @@ type Expect struct {
 	Roles []string // one of these
 	Name  string   // this name; "" for any
 	Pin   string   // this public key (hexadecimal SHA-256); "" for any
+	// Check, if set, has the last word: nil takes the peer. It runs with every
+	// handshake, so what it goes by may change.
+	Check func(Peer) error
 	// Hybrid adds ML-KEM-768 to the key exchange: 2.3 kB more in a handshake.
 	Hybrid bool
 }
@@ -108,6 +111,11 @@ func (e Expect) check(cs tls.ConnectionState) error {
 	}
 	if e.Pin != "" && subtle.ConstantTimeCompare([]byte(p.Pin), []byte(strings.ToLower(e.Pin))) != 1 {
 		return &Error{Cause: WrongPin, Err: fmt.Errorf("the public key of %s has SHA-256 %s, expected %s", p, p.Pin, e.Pin)}
+	}
+	if e.Check != nil {
+		if err := e.Check(p); err != nil {
+			return &Error{Cause: WrongRole, Err: err}
+		}
 	}
 	return nil
 }
