@@ -32,6 +32,16 @@ type Config struct {
 	SignerName string `ini:"signer_name,required"`
 	SignerPin  string `ini:"signer_pin,required"` // as privyseal-signer pin prints it
 
+	// LogKey is the verifier key of the signer's log, as privyseal-signer log key
+	// prints it. When it is not set, the key that the pinned signer tells in the
+	// first session is kept in StateDir, and another one is refused from then on.
+	LogKey string `ini:"log_key"`
+	// StateDir keeps the highest checkpoint of the log that was seen; default
+	// $XDG_STATE_HOME/privyseal.
+	StateDir string `ini:"state_dir"`
+	// Lane is how much the session's requests are in a hurry: urgent, normal, bulk.
+	Lane string `ini:"lane"`
+
 	DialTimeout time.Duration `ini:"dial_timeout"` // of everything up to the greeting; 4.2 s
 	Silence     time.Duration `ini:"silence"`      // of the signer, before the session ends; 4 s
 }
@@ -47,7 +57,7 @@ func ConfigFromINI(sec *ini.Section) (Config, error) {
 		return c, err
 	}
 	dir := filepath.Dir(sec.FileName())
-	for _, p := range []*string{&c.OuterCert, &c.OuterKey, &c.OuterCA, &c.InnerCert, &c.InnerKey, &c.InnerCA} {
+	for _, p := range []*string{&c.OuterCert, &c.OuterKey, &c.OuterCA, &c.InnerCert, &c.InnerKey, &c.InnerCA, &c.StateDir} {
 		if rest, ok := strings.CutPrefix(*p, "~/"); ok {
 			home, err := os.UserHomeDir()
 			if err != nil {

@@ -39,6 +39,9 @@ func Dial(ctx context.Context, cfg Config) (*Session, error) {
 	if cfg.SignerPin == "" {
 		return nil, errors.New("signer_pin is not set: it is what privyseal-signer pin prints")
 	}
+	if _, ok := wire.ParseLane(cfg.Lane); !ok {
+		return nil, fmt.Errorf("lane is %.40q: it is one of urgent, normal, bulk", cfg.Lane)
+	}
 	ctx, cancel := context.WithTimeout(ctx, cfg.DialTimeout)
 	defer cancel()
 
@@ -69,6 +72,11 @@ func Dial(ctx context.Context, cfg Config) (*Session, error) {
 	conn.NetConn().SetDeadline(time.Time{})
 	s.outer = conn
 	s.start()
+	if err := s.checkLog(ctx); err != nil {
+		s.end(&SessionError{Kind: ErrClosed, Where: "signer"})
+		conn.NetConn().Close()
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -100,5 +108,9 @@ func greet(ctx context.Context, conn *tls.Conn, cfg Config) (*Session, error) {
 	if g.Window < 1 || g.Window > maxWindow {
 		return nil, fmt.Errorf("the signer's greeting offers a window of %d", g.Window)
 	}
-	return newSession(conn, r, g, cfg), nil
+	s := newSession(conn, r, g, cfg)
+	if err := s.meetLog(g); err != nil {
+		return nil, err
+	}
+	return s, nil
 }

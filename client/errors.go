@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/privyseal/privyseal/internal/hop"
+	"github.com/privyseal/privyseal/internal/seal"
 	"github.com/privyseal/privyseal/internal/wire"
 )
 
@@ -22,6 +24,16 @@ var (
 	ErrBusy            = errors.New("too many sessions")
 	ErrLost            = errors.New("the session with the signer was lost")
 	ErrClosed          = errors.New("the session is closed")
+	ErrDisabled        = errors.New("the signer has shut this user out")
+	ErrLogKey          = errors.New("the signer's log has another key")
+	ErrLogRollback     = errors.New("the signer's log has lost entries")   // the error wraps a *RollbackError
+	ErrLogFork         = errors.New("the signer's log has been rewritten") // the error wraps a *ForkError
+)
+
+// RollbackError and ForkError say what is wrong with a log that does not continue what was seen of it.
+type (
+	RollbackError = seal.RollbackError
+	ForkError     = seal.ForkError
 )
 
 // Why a request was refused; test with errors.Is. The error is a *RefusedError.
@@ -30,6 +42,12 @@ var (
 	ErrBadPassphrase = errors.New("wrong passphrase")
 	ErrPurpose       = errors.New("the key is not for this")
 	ErrContent       = errors.New("these bytes may not be signed so")
+	ErrPolicy        = errors.New("the signer's policy denies it")
+	ErrKeyState      = errors.New("the key does not sign now") // frozen, retired, expired, being deleted
+	ErrGuessing      = errors.New("too many wrong passphrases")
+	ErrAttestation   = errors.New("the attestation does not count")
+	ErrTryLater      = errors.New("the signer is busy") // RefusedError.RetryAfter says when
+	ErrClock         = errors.New("the signer's clock is wrong")
 )
 
 // SessionError is a session that did not come about or ended.
@@ -39,6 +57,8 @@ type SessionError struct {
 	Cause  hop.Cause // more exactly, where known
 	Advice string
 	Err    error
+	// RetryAfter is how long to wait before another session is worth trying, where the signer said so.
+	RetryAfter time.Duration
 }
 
 func (e *SessionError) Error() string {
@@ -60,6 +80,8 @@ type RefusedError struct {
 	Code string // as package wire names it
 	Rule string // the rule that was broken, where it has a name
 	Msg  string
+	// RetryAfter is how long to wait before asking again is of use; 0 where that is not known.
+	RetryAfter time.Duration
 }
 
 func (e *RefusedError) Error() string { return "the signer refused: " + e.Msg }
@@ -77,6 +99,20 @@ func (e *RefusedError) Is(target error) bool {
 		return target == ErrContent
 	case wire.CodeUnknownUser:
 		return target == ErrUnknownUser
+	case wire.CodeDisabled:
+		return target == ErrDisabled
+	case wire.CodePolicy:
+		return target == ErrPolicy
+	case wire.CodeKeyState:
+		return target == ErrKeyState
+	case wire.CodeGuessing:
+		return target == ErrGuessing
+	case wire.CodeAttestation:
+		return target == ErrAttestation
+	case wire.CodeBusy:
+		return target == ErrTryLater
+	case wire.CodeClock:
+		return target == ErrClock
 	}
 	return false
 }
@@ -90,7 +126,7 @@ func (e *SignatureError) Error() string {
 }
 
 func refusal(f *wire.Fault) error {
-	return &RefusedError{Code: string(f.Code), Rule: f.Rule, Msg: f.Msg}
+	return &RefusedError{Code: string(f.Code), Rule: f.Rule, Msg: f.Msg, RetryAfter: f.RetryAfter}
 }
 
 // bridgeError names the trouble of the way to the bridge.
@@ -131,6 +167,10 @@ func bridgeError(ctx context.Context, addr string, err error) error {
 
 // signerError names the trouble of the way from the bridge to the signer.
 func signerError(ctx context.Context, err error) error {
+	var known *SessionError
+	if errors.As(err, &known) {
+		return known
+	}
 	e := &SessionError{Kind: ErrLost, Where: "signer", Err: err}
 	var fault *wire.Fault
 	if errors.As(err, &fault) {
@@ -139,7 +179,9 @@ func signerError(ctx context.Context, err error) error {
 		case wire.CodeUnknownUser:
 			e.Kind = ErrUnknownUser
 		case wire.CodeBusy:
-			e.Kind = ErrBusy
+			e.Kind, e.RetryAfter = ErrBusy, fault.RetryAfter
+		case wire.CodeDisabled:
+			e.Kind = ErrDisabled
 		}
 		return e
 	}

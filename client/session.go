@@ -11,6 +11,7 @@ import (
 
 	"github.com/privyseal/privyseal/internal/hop"
 	"github.com/privyseal/privyseal/internal/pgp"
+	"github.com/privyseal/privyseal/internal/seal"
 	"github.com/privyseal/privyseal/internal/wire"
 )
 
@@ -28,6 +29,12 @@ type Session struct {
 	outer *tls.Conn // to the bridge
 	r     *wire.Reader
 	cfg   Config
+	lane  wire.Lane
+	skew  time.Duration
+
+	logKey  seal.LogKey
+	seen    *seal.Seen
+	streams chan struct{} // a token per payload under way
 
 	window chan struct{} // a token per request under way
 	send   chan any      // to the writing goroutine
@@ -37,6 +44,10 @@ type Session struct {
 	seq     uint64
 	pending map[uint64]func(answer)
 	err     error // why it ended
+
+	checkpoints [8]*seal.Checkpoint // opened lately
+	nextPoint   int
+	highest     *seal.Checkpoint
 }
 
 // answer is what came for a request: one of the two.
@@ -46,12 +57,16 @@ type answer struct {
 }
 
 func newSession(conn *tls.Conn, r *wire.Reader, g *wire.Greeting, cfg Config) *Session {
+	lane, _ := wire.ParseLane(cfg.Lane) // checked by Dial
 	return &Session{
 		Signer:  g.Signer,
 		User:    g.User,
 		conn:    conn,
 		r:       r,
 		cfg:     cfg,
+		lane:    lane,
+		skew:    time.Until(g.Time).Round(time.Millisecond),
+		streams: make(chan struct{}, max(g.Streams, 1)),
 		window:  make(chan struct{}, g.Window),
 		send:    make(chan any, 16),
 		done:    make(chan struct{}),
@@ -64,16 +79,19 @@ func (s *Session) start() {
 	go s.write()
 }
 
-// Close ends the session. Requests under way get ErrClosed.
+// Close ends the session. Requests under way get ErrClosed. What the session saw of
+// the signer's log is kept for the next one; the error may be that it does not
+// continue what was seen before.
 func (s *Session) Close() error {
+	kept := s.keepCheckpoint()
 	if !s.end(&SessionError{Kind: ErrClosed, Where: "signer"}) {
-		return nil
+		return kept
 	}
 	// In order, inside and outside, so that the other ends see an end and not a
 	// loss; a program may exit right after this.
 	s.conn.SetDeadline(time.Now().Add(finishTime))
 	s.conn.CloseWrite()
-	return hop.Finish(s.outer, finishTime)
+	return errors.Join(kept, hop.Finish(s.outer, finishTime))
 }
 
 // Err tells why the session has ended; nil while it lasts.
@@ -199,8 +217,10 @@ func put(w *wire.Writer, m any) error {
 		return w.Sign(m)
 	case *wire.Call:
 		err := w.Call(m)
-		clear(m.Passphrase)
+		m.Clear()
 		return err
+	case *wire.Stream:
+		return w.Stream(m)
 	}
 	return w.Ping()
 }
@@ -290,7 +310,8 @@ func (s *Session) PublicKey(ctx context.Context, name string) ([]byte, error) {
 	return r.Certificate, nil
 }
 
-// Unlock opens a key for this session.
+// Unlock opens a key for this session. An empty passphrase takes what the console has
+// unlocked for the user.
 func (s *Session) Unlock(ctx context.Context, name string, passphrase []byte) (*Key, error) {
 	call := &wire.Call{Verb: wire.VerbUnlock, Key: name, Passphrase: append([]byte(nil), passphrase...)}
 	r, err := s.call(ctx, call)
@@ -313,6 +334,7 @@ func (s *Session) Unlock(ctx context.Context, name string, passphrase []byte) (*
 		Algorithm:   r.Key.Algorithm,
 		Purposes:    r.Key.Purposes,
 		Certificate: cert,
+		Until:       r.Until,
 		session:     s,
 		handle:      r.Handle,
 		ring:        pgp.NewKeyring(cert),

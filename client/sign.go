@@ -3,11 +3,11 @@ package client
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/privyseal/privyseal/internal/pgp"
 	"github.com/privyseal/privyseal/internal/wire"
@@ -20,6 +20,7 @@ type Key struct {
 	Algorithm   string
 	Purposes    []string
 	Certificate *pgp.Certificate
+	Until       time.Time // when what the console unlocked ends; zero otherwise
 
 	session *Session
 	handle  uint32
@@ -40,15 +41,17 @@ func readCertificate(armored []byte) (*pgp.Certificate, error) {
 // HeaderRequest is an RPM's main header to be signed, as it stands in the file. The
 // header must not change before its result has come.
 type HeaderRequest struct {
-	ID     int64 // the caller's, to tell results apart
-	Header []byte
+	ID          int64 // the caller's, to tell results apart
+	Header      []byte
+	Attestation []byte // the hub's word about it, where the signer's policy asks for one
 }
 
 // HeaderResult is what became of a HeaderRequest.
 type HeaderResult struct {
 	ID       int64
 	Packet   []byte // OpenPGP signature packet, verified; nil with Err
-	LogIndex int64  // place in the signer's record
+	Proof    []byte // that it is in the signer's log, verified: C2SP tlog-proof
+	LogIndex int64  // place in the signer's log
 	Existed  bool   // the signer had made it before
 	Err      error  // *RefusedError or *SignatureError
 }
@@ -143,7 +146,7 @@ func (st *stream) post(ctx context.Context, in <-chan HeaderRequest) {
 
 func (st *stream) postOne(ctx context.Context, req HeaderRequest) error {
 	s := st.key.session
-	if len(req.Header) > wire.MaxSigned {
+	if len(req.Header) > wire.MaxSigned || len(req.Attestation) > wire.MaxAttestation {
 		// Refused here: it could not be sent.
 		select {
 		case s.window <- struct{}{}:
@@ -153,11 +156,12 @@ func (st *stream) postOne(ctx context.Context, req HeaderRequest) error {
 			return ctx.Err()
 		}
 		st.came.Add(1)
-		st.results <- HeaderResult{ID: req.ID, Err: tooLarge(len(req.Header))}
+		st.results <- HeaderResult{ID: req.ID, Err: tooLarge(len(req.Header), len(req.Attestation))}
 		return nil
 	}
 	return s.post(ctx, func(seq uint64) any {
-		return &wire.Sign{Seq: seq, Handle: st.key.handle, Op: wire.OpRPMHeader, Data: req.Header}
+		return &wire.Sign{Seq: seq, Handle: st.key.handle, Op: wire.OpRPMHeader, Lane: s.lane,
+			Attestation: req.Attestation, Data: req.Header}
 	}, func(a answer) {
 		st.held.Lock()
 		defer st.held.Unlock()
@@ -170,9 +174,9 @@ func (st *stream) postOne(ctx context.Context, req HeaderRequest) error {
 	})
 }
 
-func tooLarge(n int) error {
+func tooLarge(data, attestation int) error {
 	return &RefusedError{Code: string(wire.CodeTooLarge),
-		Msg: fmt.Sprintf("%d bytes to sign, more than %d", n, wire.MaxSigned)}
+		Msg: fmt.Sprintf("%d bytes to sign with an attestation of %d: more than %d and %d", data, attestation, wire.MaxSigned, wire.MaxAttestation)}
 }
 
 // abandon gives back the places of answers that nobody will take.
@@ -201,8 +205,8 @@ func (st *stream) verify(ctx context.Context) {
 			r := HeaderResult{ID: a.req.ID}
 			if a.sig == nil {
 				r.Err = replyError(a.reply)
-			} else if r.Err = st.key.check(a.sig.Packet, a.req.Header); r.Err == nil {
-				r.Packet, r.LogIndex, r.Existed = a.sig.Packet, a.sig.Index, a.sig.Existed
+			} else if r.Err = st.key.accept(wire.OpRPMHeader, a.sig, a.req.Header); r.Err == nil {
+				r.Packet, r.Proof, r.LogIndex, r.Existed = a.sig.Packet, a.sig.Proof, a.sig.Index, a.sig.Existed
 			}
 			st.results <- r
 		}
@@ -214,63 +218,4 @@ func replyError(r *wire.Reply) error {
 		return &wire.ProtocolError{Msg: "a reply without a fault where a signature was due"}
 	}
 	return refusal(r.Fault)
-}
-
-// check verifies a signature packet over data.
-func (k *Key) check(packet, data []byte) error {
-	res, err := k.ring.Verify(packet, data)
-	switch {
-	case err != nil:
-		return &SignatureError{err.Error()}
-	case res.State == pgp.Verified:
-		return nil
-	case res.State == pgp.UnknownKey:
-		return &SignatureError{"it is by a key that is not " + k.Fingerprint}
-	}
-	return &SignatureError{res.Reason}
-}
-
-// SignRepomd signs a repomd.xml and gives the armored detached signature, verified.
-func (k *Key) SignRepomd(ctx context.Context, data []byte) ([]byte, error) {
-	armored, err := k.sign(ctx, wire.OpRepomd, data)
-	if err != nil {
-		return nil, err
-	}
-	packet, err := pgp.Dearmor(armored)
-	if err != nil {
-		return nil, &SignatureError{err.Error()}
-	}
-	if err := k.check(packet, data); err != nil {
-		return nil, err
-	}
-	return armored, nil
-}
-
-// SignData signs data that is nothing another operation is for, and gives the
-// signature packet, verified.
-func (k *Key) SignData(ctx context.Context, data []byte) ([]byte, error) {
-	packet, err := k.sign(ctx, wire.OpData, data)
-	if err != nil {
-		return nil, err
-	}
-	if err := k.check(packet, data); err != nil {
-		return nil, err
-	}
-	return packet, nil
-}
-
-func (k *Key) sign(ctx context.Context, op wire.Op, data []byte) ([]byte, error) {
-	if len(data) > wire.MaxSigned {
-		return nil, tooLarge(len(data))
-	}
-	a, err := k.session.ask(ctx, func(seq uint64) any {
-		return &wire.Sign{Seq: seq, Handle: k.handle, Op: op, Data: data}
-	})
-	if err != nil {
-		return nil, err
-	}
-	if a.sig == nil {
-		return nil, errors.New("a reply where a signature was due")
-	}
-	return a.sig.Packet, nil
 }

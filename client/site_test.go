@@ -23,6 +23,7 @@ import (
 	"github.com/privyseal/privyseal/internal/hop"
 	"github.com/privyseal/privyseal/internal/lab"
 	"github.com/privyseal/privyseal/internal/pki"
+	"github.com/privyseal/privyseal/internal/seal"
 	"github.com/privyseal/privyseal/internal/rpmhead"
 	"github.com/privyseal/privyseal/keys"
 	"github.com/privyseal/privyseal/signer"
@@ -110,9 +111,14 @@ func (spec signerSpec) open() (signer.Config, *signertest.Keystore, signer.Log, 
 			return cfg, nil, nil, aerr
 		}
 	}
-	var record signer.Log = signertest.NewLog()
+	origin := seal.OriginPrefix + signerName
+	var record signer.Log = signertest.NewLogNamed(origin)
 	if spec.Record && err == nil {
-		record, err = seallog.Open(filepath.Join(spec.Dir, "record"))
+		key, kerr := seal.EnsureKey(filepath.Join(spec.Dir, "log.key"))
+		if kerr != nil {
+			return cfg, nil, nil, kerr
+		}
+		record, err = seallog.Open(filepath.Join(spec.Dir, "record"), seallog.Options{Origin: origin, Key: key})
 	}
 	return cfg, ks, record, err
 }

@@ -23,7 +23,7 @@ func (ss *session) call(ctx context.Context, c *wire.Call) *wire.Reply {
 	switch c.Verb {
 	case wire.VerbUnlock:
 		r, err = ss.unlock(ctx, c)
-		clear(c.Passphrase)
+		c.Clear()
 	case wire.VerbListKeys:
 		for _, k := range ss.keys.Keys(ss.user) {
 			if len(r.Keys) == maxListed {

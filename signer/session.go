@@ -207,7 +207,7 @@ func (ss *session) read(ctx, work context.Context) error {
 
 func (ss *session) readSign(work context.Context, r *wire.Reader, f wire.Frame) error {
 	booked := -1
-	s, err := r.Sign(f, func(n int) error {
+	s, err := r.Sign(f, func(_ *wire.Sign, n int) error {
 		if err := ss.budget.book(work, n); err != nil {
 			return err
 		}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/privyseal/privyseal/internal/pgp"
 	"github.com/privyseal/privyseal/internal/rpmhead"
 	"github.com/privyseal/privyseal/internal/wire"
 	"github.com/privyseal/privyseal/keys"
@@ -29,12 +28,11 @@ type operation struct {
 	// check refuses bytes that the operation is not for, and says in a word
 	// what they are, for the record.
 	check func(data []byte) (what string, err error)
-	armor bool
 }
 
 var operations = map[wire.Op]operation{
 	wire.OpRPMHeader: {purpose: keys.PurposeRPM, check: checkRPMHeader},
-	wire.OpRepomd:    {purpose: keys.PurposeRepomd, check: checkRepomd, armor: true},
+	wire.OpRepomd:    {purpose: keys.PurposeRepomd, check: checkRepomd},
 	wire.OpData:      {purpose: keys.PurposeData, check: checkData},
 }
 
@@ -95,7 +93,7 @@ func (ss *session) decide(ctx context.Context, s *wire.Sign) (*wire.Signature, e
 		return nil, err
 	}
 	meta := seallog.Meta{User: ss.user, What: what}
-	packet, index, existed, err := ss.record.Sign(ctx, subject, meta, func() ([]byte, error) {
+	signed, err := ss.record.Sign(ctx, subject, meta, func() ([]byte, error) {
 		if err := ss.gate.enter(ctx, &ss.lane); err != nil {
 			return nil, err
 		}
@@ -105,10 +103,8 @@ func (ss *session) decide(ctx context.Context, s *wire.Sign) (*wire.Signature, e
 	if err != nil {
 		return nil, err
 	}
-	if op.armor {
-		packet = pgp.ArmorSignature(packet)
-	}
-	return &wire.Signature{Seq: s.Seq, Index: index, Existed: existed, Packet: packet}, nil
+	packet := signed.Signature
+	return &wire.Signature{Seq: s.Seq, Index: signed.Index, Existed: signed.Existed, Packet: packet}, nil
 }
 
 func (ss *session) examine(ctx context.Context, op operation, data []byte, digest *[32]byte) (string, error) {

@@ -20,7 +20,17 @@ const (
 	TypeSignature Type = 5
 	TypePing      Type = 6
 	TypeBeat      Type = 7
+	TypeStream    Type = 8
 )
+
+// Types are all types of frames, for tests that enumerate them.
+func Types() []Type {
+	var all []Type
+	for t := TypeGreeting; t <= TypeStream; t++ {
+		all = append(all, t)
+	}
+	return all
+}
 
 func (t Type) String() string {
 	switch t {
@@ -38,6 +48,8 @@ func (t Type) String() string {
 		return "ping"
 	case TypeBeat:
 		return "beat"
+	case TypeStream:
+		return "stream"
 	}
 	return fmt.Sprintf("type %d", byte(t))
 }
@@ -100,11 +112,11 @@ func (r *Reader) Next() (Frame, error) {
 	f := Frame{Type: Type(h[0]), More: h[1]&flagMore != 0}
 	n := binary.BigEndian.Uint32(h[2:])
 	switch {
-	case f.Type < TypeGreeting || f.Type > TypeBeat:
+	case f.Type < TypeGreeting || f.Type > TypeStream:
 		return Frame{}, protocolf("unknown frame type %d", h[0])
 	case h[1]&^flagMore != 0:
 		return Frame{}, protocolf("unknown flags %#x on a %s frame", h[1], f.Type)
-	case f.More && f.Type != TypeSign:
+	case f.More && f.Type != TypeSign && f.Type != TypeSignature:
 		return Frame{}, protocolf("a %s message cannot have several frames", f.Type)
 	case n > MaxFrame:
 		return Frame{}, protocolf("a %s frame of %d bytes, more than %d", f.Type, n, MaxFrame)
@@ -135,6 +147,17 @@ func (r *Reader) read(p []byte) error {
 func (r *Reader) rest() ([]byte, error) {
 	p := make([]byte, r.left)
 	return p, r.read(p)
+}
+
+// skip reads over what is left of the current frame.
+func (r *Reader) skip() error {
+	n := r.left
+	r.left = 0
+	_, err := r.br.Discard(n)
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // Writer puts frames together. It is for one goroutine. After an error it keeps

@@ -1,40 +1,62 @@
 package wire
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"time"
 )
 
 // Protocol is the version spoken here.
-const Protocol = 1
+const Protocol = 2
 
 // Greeting is the first message of a session; the signer sends it.
 type Greeting struct {
-	Protocol int    `json:"protocol"`
-	Signer   string `json:"signer"`
-	Program  string `json:"program"` // version of the signer, for people
-	User     string `json:"user"`    // whom the client's certificate belongs to
-	Window   int    `json:"window"`  // Calls and Signs that may be under way at once
-	MaxBytes int    `json:"max_bytes"`
+	Protocol   int       `json:"protocol"`
+	Signer     string    `json:"signer"`
+	Program    string    `json:"program"` // version of the signer, for people
+	User       string    `json:"user"`    // whom the client's certificate belongs to
+	Window     int       `json:"window"`  // Calls and Signs that may be under way at once
+	MaxBytes   int       `json:"max_bytes"`
+	Streams    int       `json:"streams"`    // payloads that may be under way at once
+	Time       time.Time `json:"time"`       // the signer's clock
+	LogKey     string    `json:"log_key"`    // verifier key of the signer's log
+	Checkpoint []byte    `json:"checkpoint"` // its newest, signed note
+	Lanes      []string  `json:"lanes"`
 }
 
 // Verb of a Call.
 type Verb string
 
-// The verbs there are. None of them changes what the signer holds.
+// The verbs there are. One of them changes what the signer holds, and only the caller's
+// own half: change-passphrase.
 const (
-	VerbUnlock    Verb = "unlock"
-	VerbListKeys  Verb = "list-keys"
-	VerbPublicKey Verb = "public-key"
+	VerbUnlock           Verb = "unlock" // an empty passphrase: what the console unlocked for me
+	VerbListKeys         Verb = "list-keys"
+	VerbPublicKey        Verb = "public-key"
+	VerbChangePassphrase Verb = "change-passphrase"
+	VerbWhoAmI           Verb = "whoami"
+	VerbStatus           Verb = "status"
+	VerbConsistency      Verb = "consistency"
 )
+
+// Verbs are all verbs, for tests that enumerate them.
+func Verbs() []Verb {
+	return []Verb{VerbUnlock, VerbListKeys, VerbPublicKey, VerbChangePassphrase, VerbWhoAmI, VerbStatus, VerbConsistency}
+}
 
 // Call asks for something other than a signature.
 type Call struct {
-	Seq        uint64 `json:"seq"`
-	Verb       Verb   `json:"verb"`
-	Key        string `json:"key,omitempty"`
-	Passphrase []byte `json:"passphrase,omitempty"`
+	Seq           uint64 `json:"seq"`
+	Verb          Verb   `json:"verb"`
+	Key           string `json:"key,omitempty"`
+	Passphrase    []byte `json:"passphrase,omitempty"`
+	NewPassphrase []byte `json:"new_passphrase,omitempty"`
+	Size          int64  `json:"size,omitempty"` // consistency: the log that the client knows
+}
+
+// Clear wipes the passphrases.
+func (c *Call) Clear() {
+	clear(c.Passphrase)
+	clear(c.NewPassphrase)
 }
 
 // Reply answers a Call, or says why a Sign was refused.
@@ -42,9 +64,15 @@ type Reply struct {
 	Seq         uint64    `json:"seq"` // 0: about the session, which ends
 	Fault       *Fault    `json:"fault,omitempty"`
 	Handle      uint32    `json:"handle,omitempty"` // unlock: names the key in Signs
+	Until       time.Time `json:"until,omitzero"`   // unlock: when the console's unlocking ends
 	Key         *KeyInfo  `json:"key,omitempty"`
 	Keys        []KeyInfo `json:"keys,omitempty"`
 	Certificate []byte    `json:"certificate,omitempty"` // OpenPGP, armored
+	WhoAmI      *WhoAmI   `json:"whoami,omitempty"`
+	Status      *Status   `json:"status,omitempty"`
+	Checkpoint  []byte    `json:"checkpoint,omitempty"`  // consistency: the newest, signed note
+	Consistency [][]byte  `json:"consistency,omitempty"` // from the size asked for to the checkpoint's
+	Decision    *Decision `json:"decision,omitempty"`    // of a Sign that was a dry run
 }
 
 // KeyInfo is what may be told of a key to a user who holds a grant of it.
@@ -56,6 +84,73 @@ type KeyInfo struct {
 	Purposes    []string  `json:"purposes"`
 	UserID      string    `json:"user_id"`
 	Created     time.Time `json:"created"`
+	Expires     time.Time `json:"expires,omitzero"`
+	State       string    `json:"state"` // active, frozen, retired, deleting, expired
+	Generation  uint32    `json:"generation"`
+	// May are the operations that the key's purposes and state allow; what the policy says of a request is told by a dry run.
+	May      []string  `json:"may,omitempty"`
+	Admin    bool      `json:"admin,omitempty"`   // the user is an administrator of the key
+	Unlocked time.Time `json:"unlocked,omitzero"` // until then the console has it unlocked for the user
+	Signed   int64     `json:"signed"`            // signatures by it, ever
+}
+
+// WhoAmI is what the signer takes the client for.
+type WhoAmI struct {
+	User        string    `json:"user"`
+	Certificate string    `json:"certificate"` // SHA-256, lower case hex
+	Role        string    `json:"role"`        // as its SAN says: privyseal://ROLE/NAME
+	Name        string    `json:"name"`
+	NotAfter    time.Time `json:"not_after"`
+	Keys        int       `json:"keys"` // granted
+	Signer      string    `json:"signer"`
+	Time        time.Time `json:"time"`
+}
+
+// Status is how the signer is, as far as a client may know.
+type Status struct {
+	Signer   string    `json:"signer"`
+	Program  string    `json:"program"`
+	Time     time.Time `json:"time"`
+	Since    time.Time `json:"since"` // the signer's start
+	LogSize  int64     `json:"log_size"`
+	Sessions int       `json:"sessions"` // of all
+	Mine     int       `json:"mine"`     // of this user
+	Limits   Limits    `json:"limits"`
+	// Waiting counts requests that wait for a turn, by lane: of all, and of this user.
+	Waiting     map[string]int `json:"waiting"`
+	WaitingMine map[string]int `json:"waiting_mine"`
+	// Guesses is how many wrong passphrases stand against the user, and RetryAt when the next will be taken.
+	Guesses int       `json:"guesses,omitempty"`
+	RetryAt time.Time `json:"retry_at,omitzero"`
+}
+
+// Limits are those of one user.
+type Limits struct {
+	Sessions int           `json:"sessions"`
+	Window   int           `json:"window"`
+	Streams  int           `json:"streams"`
+	MaxBytes int           `json:"max_bytes"`
+	Queue    time.Duration `json:"queue"` // the longest wait for a turn
+}
+
+// Decision is what the signer would answer to a Sign, and why.
+type Decision struct {
+	Allow   bool        `json:"allow"`
+	Rule    string      `json:"rule,omitempty"`   // of the policy, as written
+	Line    int         `json:"line,omitempty"`   // of the policy
+	Reason  string      `json:"reason,omitempty"` // for people
+	Code    Code        `json:"code,omitempty"`   // of the fault that the request would get
+	What    string      `json:"what,omitempty"`   // what the signer read: a NEVRA, a tag's name
+	Existed bool        `json:"existed"`          // the signature is in the log already
+	Trace   []TraceStep `json:"trace,omitempty"`  // the tests that were asked, in order
+}
+
+// TraceStep is one test of the policy and what it said.
+type TraceStep struct {
+	Line   int    `json:"line,omitempty"`
+	Test   string `json:"test"`
+	Result bool   `json:"result"`
+	Why    string `json:"why,omitempty"`
 }
 
 // Code of a Fault: what a program decides by.
@@ -64,15 +159,21 @@ type Code string
 // The codes there are.
 const (
 	CodeUnknownUser   Code = "unknown-user"   // the client's certificate belongs to nobody
-	CodeBusy          Code = "busy"           // too many sessions
+	CodeDisabled      Code = "disabled"       // the user is disabled or frozen
+	CodeBusy          Code = "busy"           // a queue or limit is full; RetryAfter says when to try again
 	CodeStopping      Code = "stopping"       // the signer is being stopped
 	CodeProtocol      Code = "protocol"       // the client does not keep to the protocol
 	CodeNoKey         Code = "no-key"         // no such key, or no grant of it
 	CodeBadPassphrase Code = "bad-passphrase" //
+	CodeGuessing      Code = "guessing"       // too many wrong passphrases; RetryAfter says when the next is taken
 	CodeLocked        Code = "locked"         // the handle names no unlocked key
+	CodeKeyState      Code = "key-state"      // the key is frozen, retired, being deleted or expired
 	CodePurpose       Code = "purpose"        // the key is not for this operation
+	CodePolicy        Code = "policy"         // the signer's policy denies it
+	CodeAttestation   Code = "attestation"    // the attestation is not one, or not by a trusted hub
 	CodeContent       Code = "content"        // the bytes are not what the operation signs
 	CodeTooLarge      Code = "too-large"      // more bytes than the operation takes
+	CodeClock         Code = "clock"          // the signer's clock is behind its log
 	CodeInternal      Code = "internal"       // the signer could not; its log says why
 )
 
@@ -81,54 +182,11 @@ type Fault struct {
 	Code Code   `json:"code"`
 	Msg  string `json:"msg"`            // what is wrong, and what to do
 	Rule string `json:"rule,omitempty"` // the rule that was broken, where one has a name
+	// RetryAfter is how long to wait before the same is worth trying again; 0 where it is not known.
+	RetryAfter time.Duration `json:"retry_after,omitempty"`
 }
 
 func (f *Fault) Error() string { return f.Msg }
-
-// Op says what is to be signed, and so which checks apply.
-type Op byte
-
-// The operations there are.
-const (
-	OpRPMHeader Op = 1 // an RPM's main header: a signature packet
-	OpRepomd    Op = 2 // a repomd.xml: an armored signature
-	OpData      Op = 3 // anything that is none of the others: a signature packet
-)
-
-func (op Op) String() string {
-	switch op {
-	case OpRPMHeader:
-		return "rpm-header"
-	case OpRepomd:
-		return "repomd"
-	case OpData:
-		return "data"
-	}
-	return "unknown"
-}
-
-// Sign asks for a signature.
-type Sign struct {
-	Seq    uint64
-	Handle uint32
-	Op     Op
-	Data   []byte
-}
-
-const signHead = 8 + 4 + 1 + 4
-
-// Signature is what a Sign gets when it is granted.
-type Signature struct {
-	Seq     uint64
-	Index   int64 // place in the signer's record
-	Existed bool  // it had been made before
-	Packet  []byte
-}
-
-const (
-	signatureHead = 8 + 8 + 1
-	flagExisted   = 1
-)
 
 // Greeting sends a Greeting.
 func (w *Writer) Greeting(g *Greeting) error { return w.json(TypeGreeting, g) }
@@ -146,39 +204,6 @@ func (w *Writer) json(t Type, v any) error {
 	}
 	defer clear(data) // a call may hold a passphrase
 	return w.frame(t, data)
-}
-
-// Sign sends a Sign, in as many frames as it takes.
-func (w *Writer) Sign(s *Sign) error {
-	if len(s.Data) > MaxSigned {
-		return protocolf("%d bytes to sign, more than %d", len(s.Data), MaxSigned)
-	}
-	var h [signHead]byte
-	binary.BigEndian.PutUint64(h[:], s.Seq)
-	binary.BigEndian.PutUint32(h[8:], s.Handle)
-	h[12] = byte(s.Op)
-	binary.BigEndian.PutUint32(h[13:], uint32(len(s.Data)))
-	data, n := s.Data, min(len(s.Data), MaxFrame-signHead)
-	w.head(TypeSign, n < len(data), signHead+n)
-	w.write(h[:])
-	w.write(data[:n])
-	for data = data[n:]; len(data) > 0; data = data[n:] {
-		n = min(len(data), MaxFrame)
-		w.head(TypeSign, n < len(data), n)
-		w.write(data[:n])
-	}
-	return w.err
-}
-
-// Signature sends a Signature.
-func (w *Writer) Signature(s *Signature) error {
-	var h [signatureHead]byte
-	binary.BigEndian.PutUint64(h[:], s.Seq)
-	binary.BigEndian.PutUint64(h[8:], uint64(s.Index))
-	if s.Existed {
-		h[16] = flagExisted
-	}
-	return w.frame(TypeSignature, h[:], s.Packet)
 }
 
 // Greeting reads the payload of a greeting frame.
@@ -207,74 +232,4 @@ func decode[T any](r *Reader, f Frame, want Type) (*T, error) {
 		return nil, protocolf("a %s that is not the JSON it should be", want)
 	}
 	return v, nil
-}
-
-// Sign reads a sign message, continuation frames included. reserve is called with
-// its length before any of its bytes are read: it may wait for room, or refuse.
-// What reserve granted is the caller's to give back, also after an error.
-func (r *Reader) Sign(f Frame, reserve func(n int) error) (*Sign, error) {
-	if f.Type != TypeSign {
-		return nil, protocolf("expected a sign, got a %s", f.Type)
-	}
-	var h [signHead]byte
-	if err := r.read(h[:]); err != nil {
-		return nil, err
-	}
-	s := &Sign{
-		Seq:    binary.BigEndian.Uint64(h[:]),
-		Handle: binary.BigEndian.Uint32(h[8:]),
-		Op:     Op(h[12]),
-	}
-	total := int64(binary.BigEndian.Uint32(h[13:]))
-	if total > MaxSigned {
-		return nil, protocolf("%d bytes to sign, more than %d", total, MaxSigned)
-	}
-	if err := reserve(int(total)); err != nil {
-		return nil, err
-	}
-	s.Data = make([]byte, total)
-	for rest := s.Data; ; {
-		n := r.left
-		if n > len(rest) || f.More && n == 0 {
-			return nil, protocolf("the frames of a sign message do not add up to its length")
-		}
-		if err := r.read(rest[:n]); err != nil {
-			return nil, err
-		}
-		rest = rest[n:]
-		if !f.More {
-			if len(rest) > 0 {
-				return nil, protocolf("a sign message that ends %d bytes early", len(rest))
-			}
-			return s, nil
-		}
-		var err error
-		if f, err = r.Next(); err != nil {
-			return nil, err
-		}
-		if f.Type != TypeSign {
-			return nil, protocolf("a %s in the middle of a sign message", f.Type)
-		}
-	}
-}
-
-// Signature reads the payload of a signature frame.
-func (r *Reader) Signature(f Frame) (*Signature, error) {
-	if f.Type != TypeSignature {
-		return nil, protocolf("expected a signature, got a %s", f.Type)
-	}
-	var h [signatureHead]byte
-	if err := r.read(h[:]); err != nil {
-		return nil, err
-	}
-	if h[16]&^flagExisted != 0 {
-		return nil, protocolf("unknown flags %#x on a signature", h[16])
-	}
-	packet, err := r.rest()
-	return &Signature{
-		Seq:     binary.BigEndian.Uint64(h[:]),
-		Index:   int64(binary.BigEndian.Uint64(h[8:])),
-		Existed: h[16]&flagExisted != 0,
-		Packet:  packet,
-	}, err
 }

@@ -25,7 +25,7 @@ func exchange(t *testing.T, write func(w *Writer) error) *Reader {
 	return NewReader(&buf)
 }
 
-func noLimit(int) error { return nil }
+func noLimit(*Sign, int) error { return nil }
 
 func TestMessagesSurviveTheWire(t *testing.T) {
 	greeting := &Greeting{Protocol: Protocol, Signer: "signer1", Program: "0", User: "u", Window: 9, MaxBytes: MaxSigned}
@@ -77,7 +77,7 @@ func TestSignOfEverySize(t *testing.T) {
 			t.Fatal(err)
 		}
 		reserved := -1
-		s, err := r.Sign(f, func(n int) error { reserved = n; return nil })
+		s, err := r.Sign(f, func(_ *Sign, n int) error { reserved = n; return nil })
 		if err != nil || s.Seq != 5 || s.Handle != 6 || s.Op != OpRPMHeader || !bytes.Equal(s.Data, data) || reserved != n {
 			t.Errorf("%d bytes: %v (reserved %d)", n, err, reserved)
 		}
@@ -97,7 +97,7 @@ func TestReserveIsAskedBeforeABytesIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	full := errors.New("no room")
-	if _, err := r.Sign(f, func(int) error { return full }); !errors.Is(err, full) {
+	if _, err := r.Sign(f, func(*Sign, int) error { return full }); !errors.Is(err, full) {
 		t.Errorf("%v, want the refusal", err)
 	}
 }
@@ -109,14 +109,14 @@ func frame(t Type, flags byte, payload string) string {
 
 func signHeadOf(total uint32) string {
 	h := make([]byte, signHead)
-	binary.BigEndian.PutUint32(h[13:], total)
+	binary.BigEndian.PutUint32(h[19:], total)
 	return string(h)
 }
 
 func TestBreachesAreRefused(t *testing.T) {
 	for name, input := range map[string]string{
 		"type 0":                 frame(0, 0, ""),
-		"unknown type":           frame(8, 0, ""),
+		"unknown type":           frame(9, 0, ""),
 		"unknown flag":           frame(TypePing, 2, ""),
 		"more on a call":         frame(TypeCall, flagMore, "{}"),
 		"frame too long":         "\x04\x00\x00\x10\x00\x01",
@@ -251,7 +251,7 @@ func FuzzRead(f *testing.F) {
 			case TypeSign:
 				var s *Sign
 				// What a signer's budget does: no more than has come.
-				s, err = r.Sign(fr, func(n int) error {
+				s, err = r.Sign(fr, func(_ *Sign, n int) error {
 					if n > len(data) {
 						return errors.New("no room")
 					}

@@ -1,0 +1,144 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/privyseal/privyseal/internal/durable"
+	"github.com/privyseal/privyseal/internal/seal"
+	"github.com/privyseal/privyseal/internal/wire"
+)
+
+// stateDir is where what was seen of logs is kept.
+func (c *Config) stateDir() (string, error) {
+	if c.StateDir != "" {
+		return c.StateDir, nil
+	}
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "privyseal"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("no place to keep what was seen of the signer's log (%w): set state_dir in [signing]", err)
+	}
+	return filepath.Join(home, ".local", "state", "privyseal"), nil
+}
+
+// meetLog decides by which key the signer's log is judged, and what was seen of it before.
+func (s *Session) meetLog(g *wire.Greeting) error {
+	if g.LogKey == "" { // INTERIM
+		return nil
+	}
+	told, err := seal.ParseLogKey(g.LogKey)
+	if err != nil {
+		return &wire.ProtocolError{Msg: "the signer's greeting: " + err.Error()}
+	}
+	dir, err := s.cfg.stateDir()
+	if err != nil {
+		return err
+	}
+	if err := durable.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("state_dir: %w", err)
+	}
+	known := s.cfg.LogKey
+	if known == "" {
+		// The TLS key that the signer was just identified by is the name under which its log's key is remembered.
+		pin := sha256.Sum256([]byte(s.cfg.SignerPin))
+		if known, err = rememberKey(filepath.Join(dir, fmt.Sprintf("%s-%x.logkey", s.cfg.SignerName, pin[:8])), g.LogKey); err != nil {
+			return err
+		}
+	}
+	if s.logKey, err = seal.ParseLogKey(known); err != nil {
+		return fmt.Errorf("log_key: %w", err)
+	}
+	if s.logKey.String() != told.String() {
+		return &SessionError{Kind: ErrLogKey, Where: "signer", Err: fmt.Errorf("it is %s, expected %s", told, s.logKey),
+			Advice: "compare log_key with what privyseal-signer log key prints at its console"}
+	}
+	sum := sha256.Sum256([]byte(s.logKey.String()))
+	if s.seen, err = seal.OpenSeen(filepath.Join(dir, fmt.Sprintf("%x.checkpoint", sum[:16]))); err != nil {
+		return fmt.Errorf("state_dir: %w", err)
+	}
+	if _, err = s.open(g.Checkpoint); err != nil {
+		return &SessionError{Kind: ErrLogFork, Where: "signer", Err: err}
+	}
+	return nil
+}
+
+// rememberKey gives the key in the file, which is made with key when it is not there.
+func rememberKey(file, key string) (string, error) {
+	old, err := os.ReadFile(file)
+	switch {
+	case err == nil:
+		return string(bytes.TrimSpace(old)), nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return "", err
+	}
+	return key, durable.WriteFile(file, []byte(key+"\n"), 0o600)
+}
+
+// checkLog asks for the proof that the signer's log continues what was seen of it, and keeps what it shows now.
+func (s *Session) checkLog(ctx context.Context) error {
+	if s.logKey.IsZero() { // INTERIM
+		return nil
+	}
+	for range 8 {
+		base := s.seen.Highest()
+		s.mu.Lock()
+		now := s.highest
+		s.mu.Unlock()
+		var proof [][32]byte
+		if base != nil && (base.Size != now.Size || base.Root != now.Root) {
+			note, p, err := s.Consistency(ctx, base.Size)
+			if err != nil {
+				var refused *RefusedError
+				if errors.As(err, &refused) && refused.Rule == "consistency" {
+					// The signer says itself that it has no such entries.
+					return logError(&seal.RollbackError{Origin: base.Origin, Seen: base.Size, Got: now.Size})
+				}
+				return err
+			}
+			if now, err = s.open(note); err != nil {
+				return logError(err)
+			}
+			proof = p
+		}
+		err := s.seen.Advance(now, proof)
+		if !errors.Is(err, seal.ErrSeenMoved) {
+			return logError(err)
+		}
+	}
+	return errors.New("other programs move the highest checkpoint seen all the time; try again")
+}
+
+// keepCheckpoint keeps the highest checkpoint that the session has seen, if the signer is there to prove that it continues the one before.
+func (s *Session) keepCheckpoint() error {
+	if s.Err() != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), finishTime)
+	defer cancel()
+	err := s.checkLog(ctx)
+	if errors.Is(err, ErrLogFork) || errors.Is(err, ErrLogRollback) {
+		return err
+	}
+	return nil // the session was lost: the next one checks
+}
+
+func logError(err error) error {
+	var fork *seal.ForkError
+	var back *seal.RollbackError
+	switch {
+	case errors.As(err, &fork):
+		return &SessionError{Kind: ErrLogFork, Where: "signer", Err: err}
+	case errors.As(err, &back):
+		return &SessionError{Kind: ErrLogRollback, Where: "signer", Err: err}
+	}
+	return err
+}
