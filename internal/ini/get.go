@@ -78,6 +78,17 @@ func (s *Section) Line(key string) int {
 	return it.line
 }
 
+// Lines are the lines of the value as they stand, and the number of each in the
+// file: comments inside a value are not among them, so they are not all in a row.
+func (s *Section) Lines(key string) (lines []string, numbers []int) {
+	it, ok := s.find(key)
+	if !ok {
+		return nil, nil
+	}
+	lines = strings.Split(it.raw, "\n")
+	return lines, it.numbers[:min(len(lines), len(it.numbers))]
+}
+
 // Raw is the value as it stands, percent signs and all.
 func (s *Section) Raw(key string) (string, bool) {
 	it, ok := s.find(key)

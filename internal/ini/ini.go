@@ -77,9 +77,10 @@ type Section struct {
 }
 
 type item struct {
-	lines []string
-	raw   string
-	line  int
+	lines   []string
+	numbers []int // of the lines of raw
+	raw     string
+	line    int
 }
 
 // ParseFile reads the file at path.
@@ -159,7 +160,7 @@ func (p *parser) line(n int, line string) error {
 	value := strings.TrimFunc(line, isSpace)
 	if value == "" {
 		if p.key != "" {
-			p.extend("")
+			p.extend(n, "")
 		}
 		return nil
 	}
@@ -169,7 +170,7 @@ func (p *parser) line(n int, line string) error {
 	// Python counts characters, not columns or bytes.
 	indent := utf8.RuneCountInString(line) - utf8.RuneCountInString(strings.TrimLeftFunc(line, isSpace))
 	if p.key != "" && indent > p.indent {
-		p.extend(value)
+		p.extend(n, value)
 		return nil
 	}
 	p.indent = indent
@@ -216,14 +217,15 @@ func (p *parser) option(n int, text string) error {
 		return p.errorf(n, "%s is already set on line %d", clip(key), old.line)
 	}
 	p.sect.order = append(p.sect.order, key)
-	p.sect.items[key] = item{lines: []string{strings.TrimFunc(text[at+1:], isSpace)}, line: n}
+	p.sect.items[key] = item{lines: []string{strings.TrimFunc(text[at+1:], isSpace)}, numbers: []int{n}, line: n}
 	p.key = key
 	return nil
 }
 
-func (p *parser) extend(line string) {
+func (p *parser) extend(n int, line string) {
 	it := p.sect.items[p.key]
 	it.lines = append(it.lines, line)
+	it.numbers = append(it.numbers, n)
 	p.sect.items[p.key] = it
 }
 

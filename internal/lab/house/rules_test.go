@@ -48,6 +48,9 @@ func TestRulesCatch(t *testing.T) {
 		{7, "buildsys/web -> buildsys/hub", "buildsys/web -> buildsys/hub"},
 		{7, "buildsys/sched -> os", "buildsys/sched -> os"},
 		{7, "internal/policy -> net/netip", "internal/policy -> net/netip"},
+		{7, "internal/policy -> internal/ini", "internal/policy -> internal/ini"},
+		{7, "signer/decide -> keys/secret", "signer/decide -> keys/secret"},
+		{7, "signer/decide -> os", "signer/decide -> os"},
 		{7, "buildsys/regen -> database/sql", "buildsys/regen -> database/sql"},
 	}
 
