@@ -1,17 +1,22 @@
 package hub
 
 import (
+	"bytes"
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/privyseal/privyseal/buildsys/store"
+	"github.com/privyseal/privyseal/internal/durable"
 	"github.com/privyseal/privyseal/internal/ini"
+	"github.com/privyseal/privyseal/internal/seal"
 )
 
 // Settings are section [hub] of the hub's configuration file. A key that is not here stops the start.
@@ -38,6 +43,12 @@ type Settings struct {
 	// MaxRequest bounds a call, in bytes; MaxUpload one piece of an upload.
 	MaxRequest int   `ini:"max_request"`
 	MaxUpload  int64 `ini:"max_upload"`
+	// Name is what the hub calls itself in attestations; weburl's host unless it is set.
+	Name string `ini:"name"`
+	// AttestKey is the Ed25519 key (PEM, PKCS#8) that signs attestations of what tags hold. privyseal-hub init makes it, and
+	// its public half beside it in a file of the same name with .pub, which the signer's console trusts: trust add NAME FILE.
+	// Without one the hub makes no attestations.
+	AttestKey string `ini:"attest_key"`
 }
 
 // LoadSettings reads a configuration file.
@@ -55,17 +66,58 @@ func LoadSettings(path string) (*Settings, error) {
 	if s.MaxRequest < 0 || s.MaxUpload < 0 || s.SessionLife < 0 {
 		return nil, fmt.Errorf("%s: max_request, max_upload and session_life cannot be negative", path)
 	}
+	if s.Name == "" {
+		s.Name = "hub"
+		if u, err := url.Parse(s.WebURL); err == nil && u.Hostname() != "" {
+			s.Name = u.Hostname()
+		}
+	}
+	if err := checkHubName(s.Name); err != nil {
+		return nil, fmt.Errorf("%s: name = %s: %w", path, s.Name, err)
+	}
 	return s, nil
 }
 
-func (s *Settings) config() Config {
-	return Config{TopDir: s.TopDir, WebURL: s.WebURL, TopURL: s.TopURL, LoginCreatesUser: s.LoginCreatesUser, CheckClientIP: s.CheckClientIP,
-		SessionLife: s.SessionLife, MaxRequest: s.MaxRequest, MaxUpload: s.MaxUpload}
+// config is what the hub itself is told.
+func (s *Settings) config() (Config, error) {
+	c := Config{TopDir: s.TopDir, WebURL: s.WebURL, TopURL: s.TopURL, LoginCreatesUser: s.LoginCreatesUser, CheckClientIP: s.CheckClientIP,
+		SessionLife: s.SessionLife, MaxRequest: s.MaxRequest, MaxUpload: s.MaxUpload, Name: s.Name}
+	if s.AttestKey == "" {
+		return c, nil
+	}
+	var err error
+	if c.AttestKey, err = seal.LoadKey(s.AttestKey); err != nil {
+		return c, fmt.Errorf("attest_key: %w; privyseal-hub init makes one where there is none", err)
+	}
+	return c, nil
 }
 
-// Init makes the database and its first administrator. Where both are there it changes nothing.
+// initAttest makes the key of the hub's attestations, and its public half beside it, where they are missing.
+func (s *Settings) initAttest() error {
+	if s.AttestKey == "" {
+		return nil
+	}
+	key, err := seal.EnsureKey(s.AttestKey)
+	if err != nil {
+		return fmt.Errorf("attest_key: %w", err)
+	}
+	public, _ := key.Public().(ed25519.PublicKey)
+	pem, err := seal.MarshalPublicKey(public)
+	if err != nil {
+		return err
+	}
+	if have, err := os.ReadFile(s.AttestKey + ".pub"); err == nil && bytes.Equal(have, pem) {
+		return nil
+	}
+	return durable.WriteFile(s.AttestKey+".pub", pem, 0o644)
+}
+
+// Init makes the database, its first administrator and the key for attestations. What is there it does not change.
 func (s *Settings) Init(ctx context.Context, admin string) (changed bool, err error) {
 	if err := checkUserName(admin); err != nil {
+		return false, err
+	}
+	if err := s.initAttest(); err != nil {
 		return false, err
 	}
 	st, err := store.Open(ctx, s.DB)
@@ -81,12 +133,16 @@ func (s *Settings) Main(ctx context.Context, log *slog.Logger, ready func(net.Ad
 	if st, err := os.Stat(s.TopDir); err != nil || !st.IsDir() {
 		return fmt.Errorf("topdir %s: it has to be a directory: make it, or mount it", s.TopDir)
 	}
+	cfg, err := s.config()
+	if err != nil {
+		return err
+	}
 	st, err := store.Open(ctx, s.DB)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	h, err := New(s.config(), st, log)
+	h, err := New(cfg, st, log)
 	if err != nil {
 		return err
 	}

@@ -69,7 +69,7 @@ func (s *site) client(cert *tls.Certificate) *http.Client {
 func (s *site) serve(t *testing.T, certFile string) {
 	t.Helper()
 	settings := &hub.Settings{Listen: "127.0.0.1:0", Cert: certFile, CA: s.caFile, DB: filepath.Join(s.dir, "hub.db"),
-		TopDir: s.topdir, LoginCreatesUser: true}
+		TopDir: s.topdir, LoginCreatesUser: true, Name: "hub1", AttestKey: filepath.Join(s.dir, "attest.key")}
 	ctx, cancel := context.WithCancel(context.Background())
 	_, err := settings.Init(ctx, "kojiadmin")
 	must(t, err)

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -31,6 +32,9 @@ type Config struct {
 	// MaxRequest bounds the size of a call, MaxUpload of one piece of an upload, in bytes; 0: 64 MiB and 1 GiB.
 	MaxRequest int
 	MaxUpload  int64
+	// Name is what the hub calls itself in attestations, AttestKey what it signs them with; nil: it makes none.
+	Name      string
+	AttestKey ed25519.PrivateKey
 }
 
 // Hub is the whole hub of one site.

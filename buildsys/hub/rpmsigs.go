@@ -30,10 +30,13 @@ func signatureMethods() []Method {
 		{Name: "deleteRPMSig", Perm: "admin", Args: "rpminfo, sigkey=None, all_sigs=False", Mode: ModeWrite, Fn: deleteRPMSig,
 			Doc: "Forget an rpm's signature by a key, or all of them. Signed copies are deleted; the signature headers are renamed, not lost."},
 		{Name: "privyseal.storeSignatures", Perm: "sign", Args: "signatures, write_signed=True", Mode: ModeDeferred, Fn: storeSignatures,
-			Doc: "Store many signature headers, [{rpm_id, sighdr: base64}], and write the signed copies; all of it is on disk when this returns. " +
-				"Answers in the same order: {rpm_id, sigkey, fingerprint, result: 'stored'}, result 'already' when it was there, or {rpm_id, faultCode, faultString}."},
+			Doc: "Store many signature headers, [{rpm_id, sighdr: base64, proof: C2SP tlog-proof or None}], and write the signed copies; all of it is " +
+				"on disk when this returns. A proof must show the signature in a log whose key the hub knows. Answers in the same order: {rpm_id, " +
+				"sigkey, fingerprint, result: 'stored', proof: 'kept' | 'unknown log' | None}, result 'already' when it was there, or {rpm_id, " +
+				"faultCode, faultString}."},
 		{Name: "privyseal.rpmSignatures", Args: "rpm_ids", Fn: rpmSignatures,
-			Doc: "What is kept for each rpm: [{rpm_id, sigkey, fingerprint or None, state: 'verified' | 'unknown key' | 'unsigned', sighash, signed_copy, header_sha256}]."},
+			Doc: "What is kept for each rpm: [{rpm_id, sigkey, fingerprint or None, state: 'verified' | 'unknown key' | 'unsigned', sighash, signed_copy, " +
+				"header_sha256, log, log_index}]; log and log_index say where the signature stands, and are None without a proof."},
 	}
 }
 
@@ -48,6 +51,10 @@ type sigItem struct {
 	v      verdict
 	had    bool // it was there already
 	err    error
+
+	proof  string // that came with it, "" for none
+	proved string // what became of it
+	logged store.SigProof
 }
 
 func (i *sigItem) sig() store.RPMSig {
@@ -108,6 +115,13 @@ func storeSignatures(c *Ctx, a Args) (any, error) {
 		}
 		items[i] = &sigItem{rpmID: id}
 		items[i].sighdr, items[i].err = decodeBase64(m["sighdr"])
+		switch p := m["proof"].(type) {
+		case nil:
+		case string:
+			items[i].proof = p
+		default:
+			return nil, buildsys.Errorf(buildsys.FaultParameter, "signature %d: proof: expected a string, got %s", i+1, describe(p))
+		}
 	}
 	if err := c.storeSigs(items, a.Bool("write_signed")); err != nil {
 		return nil, err
@@ -126,7 +140,11 @@ func storeSignatures(c *Ctx, a Args) (any, error) {
 		if it.had {
 			result = "already"
 		}
-		out[i] = map[string]any{"rpm_id": it.rpmID, "sigkey": it.v.sigkey, "fingerprint": optional(it.v.fingerprint), "result": result}
+		m := map[string]any{"rpm_id": it.rpmID, "sigkey": it.v.sigkey, "fingerprint": optional(it.v.fingerprint), "result": result, "proof": nil}
+		if it.proved != "" {
+			m["proof"] = it.proved
+		}
+		out[i] = m
 	}
 	return out, nil
 }
@@ -135,6 +153,10 @@ func storeSignatures(c *Ctx, a Args) (any, error) {
 // begun, so that other writers wait for the renames only. What fails alone gets its err; the error returned is of all.
 func (c *Ctx) storeSigs(items []*sigItem, writeSigned bool) error {
 	ring, err := c.keyring()
+	if err != nil {
+		return err
+	}
+	logs, err := c.logs()
 	if err != nil {
 		return err
 	}
@@ -159,7 +181,7 @@ func (c *Ctx) storeSigs(items []*sigItem, writeSigned bool) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			it.err = c.prepare(it, ring, kept[it.rpmID], batch, writeSigned)
+			it.err = c.prepare(it, ring, logs, kept[it.rpmID], batch, writeSigned)
 			return nil
 		})
 	}
@@ -173,16 +195,21 @@ func (c *Ctx) storeSigs(items []*sigItem, writeSigned bool) error {
 		return err
 	}
 	for _, it := range items {
-		if it.err != nil || it.had {
-			continue
-		}
-		switch err := c.tx.InsertSig(it.sig()); {
-		case errors.Is(err, store.ErrExists): // someone was faster
-			if err := c.overtaken(it, batch); err != nil {
+		if it.err == nil && !it.had {
+			switch err := c.tx.InsertSig(it.sig()); {
+			case errors.Is(err, store.ErrExists): // someone was faster
+				if err := c.overtaken(it, batch); err != nil {
+					return err
+				}
+			case err != nil:
 				return err
 			}
-		case err != nil:
-			return err
+		}
+		// Also of a signature that was there: it may have come without its proof.
+		if it.err == nil && it.proved == proofKept {
+			if err := c.tx.AddSigProof(it.logged); err != nil {
+				return err
+			}
 		}
 	}
 	if err := batch.Publish(); err != nil {
@@ -266,7 +293,7 @@ func unique(ids []int64) []int64 {
 }
 
 // prepare verifies one signature header and adds its files to the batch.
-func (c *Ctx) prepare(it *sigItem, ring *keyring, kept []store.RPMSig, batch *blob.Batch, writeSigned bool) error {
+func (c *Ctx) prepare(it *sigItem, ring *keyring, logs logRing, kept []store.RPMSig, batch *blob.Batch, writeSigned bool) error {
 	f, err := c.Hub.openRPM(it.build, it.rpm)
 	if err != nil {
 		return err
@@ -293,6 +320,11 @@ func (c *Ctx) prepare(it *sigItem, ring *keyring, kept []store.RPMSig, batch *bl
 	}
 	if it.v.retired && !it.had {
 		return buildsys.Errorf(buildsys.FaultGeneric, "%s: key %s is retired; what it signed stays good, but it signs no more", it.rpm.NVRA(), it.v.sigkey)
+	}
+	if it.proof != "" {
+		if err := it.prove(logs, f); err != nil {
+			return err
+		}
 	}
 	if !it.had {
 		if err := batch.AddSigHeader(it.place, it.key, it.sighdr); err != nil {
@@ -365,6 +397,10 @@ func rpmSignatures(c *Ctx, a Args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	places, err := c.tx.SigPlaces(ids)
+	if err != nil {
+		return nil, err
+	}
 	out := []any{}
 	for _, id := range ids {
 		r := rpms[id]
@@ -380,11 +416,17 @@ func rpmSignatures(c *Ctx, a Args) (any, error) {
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, map[string]any{
+			row := map[string]any{
 				"rpm_id": id, "sigkey": s.Sigkey, "fingerprint": optional(s.Fingerprint), "state": s.State.String(),
 				"sighash": s.Sighash, "header_sha256": r.HeaderSHA256,
-				"signed_copy": s.Sigkey != "" && place.HasSigned(key),
-			})
+				"signed_copy": s.Sigkey != "" && place.HasSigned(key), "log": nil, "log_index": nil,
+			}
+			for _, p := range places[id] {
+				if p.Sigkey == s.Sigkey {
+					row["log"], row["log_index"] = p.Origin, p.LogIndex
+				}
+			}
+			out = append(out, row)
 		}
 	}
 	return out, nil

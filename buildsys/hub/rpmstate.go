@@ -23,7 +23,8 @@ func (h *Hub) top() (*blob.Topdir, error) {
 
 // rpmMethods are the methods for builds, packages and their signatures.
 func rpmMethods() []Method {
-	return slices.Concat(buildMethods(), rpmQueryMethods(), importMethods(), signatureMethods(), signingKeyMethods())
+	return slices.Concat(buildMethods(), rpmQueryMethods(), importMethods(), signatureMethods(), signingKeyMethods(),
+		logMethods(), attestMethods())
 }
 
 // release ends the reading transaction ahead of work on large files: a handful of imports would otherwise hold all

@@ -78,6 +78,14 @@ type verdict struct {
 	fingerprint *string
 	state       buildsys.SignatureState
 	retired     bool // verified by a certificate that is retired
+	good        []goodSig
+}
+
+// goodSig is a signature that was verified.
+type goodSig struct {
+	packet      []byte
+	payload     bool   // it covers header and payload
+	certificate string // fingerprint of the certificate whose key made it
 }
 
 // rank is Koji's order of choosing the signature that names the key.
@@ -104,7 +112,10 @@ func (k *keyring) judge(sig *rpmhead.Header, header []byte, whole func() io.Read
 			return v, buildsys.Errorf(buildsys.FaultGeneric, "signature in tag %d cannot be read: %v", s.Tag, err)
 		case res.State == pgp.Bad:
 			return v, buildsys.Errorf(buildsys.FaultGeneric, "bad signature by key %s: %s", res.Signature.Sigkey(), res.Reason)
-		case i > 0:
+		case res.State == pgp.Verified:
+			v.good = append(v.good, goodSig{s.Packet, s.CoversPayload(), res.Certificate.Fingerprint()})
+		}
+		if i > 0 {
 			continue
 		}
 		v.sigkey = res.Signature.Sigkey()

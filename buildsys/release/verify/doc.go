@@ -1,0 +1,40 @@
+// Package verify checks packages away from hub and signer: that a key which is known
+// here made the signature, that the signature covers all of the file, and that it
+// stands in the signer's log.
+//
+// # How it is used
+//
+//	v := &verify.Verifier{Keys: pgp.NewKeyring(certs...), Log: logKey}
+//	report := v.File("hello-1.0-1.x86_64.rpm")
+//	err := v.Tree(ctx, "/mnt/compose/f40", func(r verify.Report) { ... })
+//
+// Nothing is asked of anybody. Proofs are looked for beside the package, as
+// FILE.tlog-proof, then as proofs/FILE.tlog-proof in its directory, then in the file
+// tlog-proofs of its directory or of one above it, where mash puts those of a whole
+// repository.
+//
+// # What is said of a package
+//
+//   - verified: a known key signed it, and with a log key its proof holds
+//   - unsigned: it has no OpenPGP signature
+//   - unknown-key: it has, but by keys that are not known here
+//   - bad: a signature is wrong, or the file is damaged, or nothing that is signed
+//     covers the payload: a header signature of a package without a payload digest of
+//     SHA-256 or better says nothing of the files in it
+//   - no-proof: well signed, but without a proof that its log has it
+//   - bad-proof: a proof is there, and does not hold
+//
+// One wrong signature makes a package bad, whatever the others say: readers do not
+// agree on which they look at.
+//
+// # What it does not do
+//
+// A proof shows that the log which its key signed holds the signature. That everybody
+// sees the same log is for those who talk to the signer: clients and the hub keep the
+// highest checkpoint they saw. Signatures of files (IMA) are not checked.
+//
+// # Limits
+//
+// Those of rpmhead, pgp and seal. A tree holds the proofs of one repository in memory
+// at a time, about 2 KB a package.
+package verify

@@ -1,0 +1,131 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+
+	"github.com/privyseal/privyseal/internal/pgp"
+)
+
+// Tree verifies every RPM file below a directory, and calls each for every one in the
+// order of their paths, never twice at a time. Where a repomd.xml has a signature that
+// is wrong, that is reported, too; one by a key that is not known here is not, since
+// repositories have keys of their own. The error is that the tree could not be walked
+// or holds no package.
+func (v *Verifier) Tree(ctx context.Context, root string, each func(Report)) error {
+	// A published tree is a symbolic link to the newest one; the walk does not follow any other.
+	real, err := filepath.EvalSymlinks(root)
+	if err != nil {
+		return err
+	}
+	var files []string
+	err = filepath.WalkDir(real, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case !d.IsDir() && (strings.HasSuffix(path, ".rpm") || d.Name() == "repomd.xml"):
+			files = append(files, path)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	packages := 0
+	var mu sync.Mutex // of the bundles, which are read once for all
+	b := newBundles()
+	shared := func(path string) Proofs {
+		find := beside(path, b)
+		return func(header [32]byte) ([][]byte, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			return find(header)
+		}
+	}
+	err = ordered(ctx, files, func(path string) *Report {
+		if filepath.Base(path) == "repomd.xml" {
+			return v.repomd(path)
+		}
+		r := v.FileWith(path, shared(path))
+		return &r
+	}, func(r *Report) {
+		if r == nil {
+			return
+		}
+		if rel, err := filepath.Rel(real, r.File); err == nil {
+			r.File = filepath.Join(root, rel)
+		}
+		packages++
+		each(*r)
+	})
+	if err == nil && packages == 0 {
+		err = fmt.Errorf("%s: no RPM file in it", root)
+	}
+	return err
+}
+
+// repomd verifies the signature beside a repomd.xml; nil when there is nothing to say.
+func (v *Verifier) repomd(path string) *Report {
+	r := Report{File: path, NVRA: "repodata/repomd.xml", LogIndex: -1}
+	sig, err := os.ReadFile(path + ".asc")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	bad := func(err error) *Report { r := r.end(Bad, err); return &r }
+	if err != nil {
+		return bad(err)
+	}
+	packet, err := pgp.Dearmor(sig)
+	if err != nil {
+		return bad(fmt.Errorf("%s.asc: %w", path, err))
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return bad(err)
+	}
+	defer f.Close()
+	res, err := v.Keys.VerifyReader(packet, f)
+	if err == nil && res.State == pgp.Bad {
+		r.name(res.Certificate)
+		err = errors.New(res.Reason)
+	}
+	if err != nil {
+		return bad(fmt.Errorf("%s.asc: %w", path, err))
+	}
+	return nil
+}
+
+// ordered does work on all cores and hands on the results in the order of the input.
+func ordered(ctx context.Context, paths []string, work func(string) *Report, out func(*Report)) error {
+	n := runtime.GOMAXPROCS(0)
+	slots := make(chan chan *Report, 2*n)
+	go func() {
+		defer close(slots)
+		busy := make(chan struct{}, n)
+		for _, p := range paths {
+			if ctx.Err() != nil {
+				return
+			}
+			slot := make(chan *Report, 1)
+			slots <- slot
+			busy <- struct{}{}
+			go func() {
+				slot <- work(p)
+				<-busy
+			}()
+		}
+	}()
+	for slot := range slots {
+		out(<-slot)
+	}
+	return ctx.Err()
+}
