@@ -219,6 +219,10 @@ func parseCertificate(raw []byte) (c *Certificate, err error) {
 		}
 		binding, err := sub.Verify(time.Time{}, nil)
 		key := newCertKey(sub.PublicKey, binding)
+		// A subkey outlives its primary key in no program that checks.
+		if end := primary.info.Expires; !end.IsZero() && (key.info.Expires.IsZero() || end.Before(key.info.Expires)) {
+			key.info.Expires = end
+		}
 		switch {
 		case primary.revoked:
 			key.refused, key.revoked = "belongs to a primary key that is revoked", true

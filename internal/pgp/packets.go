@@ -9,11 +9,16 @@ import (
 // Packet types of RFC 9580, section 5.
 const (
 	packetSignature    = 2
+	packetOnePass      = 4
 	packetSecretKey    = 5
 	packetPublicKey    = 6
 	packetSecretSubkey = 7
+	packetLiteral      = 11
 	packetTrust        = 12
 )
+
+// sigKeyRevocation is the type of a signature that revokes a primary key.
+const sigKeyRevocation = 0x20
 
 // nextPacket splits the first packet off b: its type, its body, the packet as a whole, and what follows.
 // Partial and indeterminate lengths are refused: keys and signatures never need them.
