@@ -12,19 +12,43 @@
 // Only the bridge pings, every few seconds, over each parked connection: that
 // keeps stateful firewalls on the way from forgetting it, and a connection that
 // does not answer is dropped before a client gets it. If the best connection does
-// not answer at once the next is asked too, and the first to answer wins. A client
-// is told within PairTimeout that the signer is not parked, or does not answer.
+// not answer at once the next is asked too, and the first to answer wins.
 // Connections are replaced after ParkLife, so that pings never amount to much.
 //
-// Limits: handshakes and connections are capped per address and in all (package
-// hop), connections per certificate here. A pairing has no time limit; dead peers
-// are noticed by TCP (package hop), and when one side has ended, the other gets
-// Linger to follow.
+// # Who comes in
 //
-// On SIGTERM the bridge stops accepting and lets pairings go on for Drain.
+// Each port takes its own roles and names (client_allow, signer_allow), read from the
+// certificate's URI in the handshake; a role stands at one port only, so a client
+// cannot park and a signer cannot call. A revocation list is reread when it changes;
+// it is looked at in each handshake, and cuts what is open. A list that cannot be read
+// leaves the one before in force, and the log says so.
 //
-// The log has names of certificates, addresses, times and byte counts: those of
-// the signer's socket are the kernel's (to_signer_bytes, from_signer_bytes).
+// # Who waits
+//
+// Handshakes and connections are capped per address and in all (package hop),
+// connections per certificate here. Clients for whom no connection is free stand in a
+// bounded queue and are served in turns by certificate, so that one that comes a
+// hundred times holds up no other. Within PairTimeout each is paired or told why not:
+// the signer is not parked, does not answer, or has all its connections in use. A
+// client that has left does not use up a connection.
+//
+// A pairing has no time limit while something moves; IdleTimeout ends one in which
+// nothing does, since the signer gives a sign of life every second. Dead peers are
+// noticed by TCP (package hop) within 20 s or so, and when one side has ended, the
+// other gets Linger to follow. A peer that does not read for 20 s while there is
+// something for it counts as dead, too: that is how Linux takes TCP_USER_TIMEOUT.
+//
+// On SIGTERM the bridge stops accepting, tells those who wait, lets go of parked
+// connections and gives pairings Drain to end; a second signal ends it at once.
+//
+// # What it tells
+//
+// The log has names from certificates, addresses, times and byte counts (those of the
+// signer's socket, as the kernel counts them), one record a line. It cannot have names
+// of keys: the bridge never sees them. What strangers can cause is logged a few lines
+// at a time with a count of the rest. Metrics are a file that node_exporter collects.
+//
+// Limits: a revocation list has 4 MiB and 50,000 entries at most.
 package bridge
 
 import (
@@ -38,74 +62,38 @@ import (
 
 	"github.com/privyseal/privyseal/internal/daemon"
 	"github.com/privyseal/privyseal/internal/hop"
-	"github.com/privyseal/privyseal/internal/ini"
 )
-
-// Config is the section [bridge] of the bridge's configuration.
-type Config struct {
-	// ClientListen and SignerListen are IP:PORT.
-	ClientListen string `ini:"client_listen,required"`
-	SignerListen string `ini:"signer_listen,required"`
-	// Cert is the bridge's certificate (role bridge) under the outer CA; Key its
-	// key, "" if in the same file; CA the outer CA.
-	Cert string `ini:"cert,required"`
-	Key  string `ini:"key"`
-	CA   string `ini:"ca,required"`
-
-	// MaxPerAddress and MaxConnections cap open connections on each port.
-	MaxPerAddress  int `ini:"max_per_address"`
-	MaxConnections int `ini:"max_connections"`
-	// MaxParked caps the connections one signer certificate may have here,
-	// MaxSessions those of one client certificate.
-	MaxParked   int `ini:"max_parked"`
-	MaxSessions int `ini:"max_sessions"`
-
-	HandshakeTimeout time.Duration `ini:"handshake_timeout"`
-	PingEvery        time.Duration `ini:"ping_every"`
-	PingTimeout      time.Duration `ini:"ping_timeout"`
-	PairTimeout      time.Duration `ini:"pair_timeout"`
-	ParkLife         time.Duration `ini:"park_life"`
-	Linger           time.Duration `ini:"linger"`
-	Drain            time.Duration `ini:"drain"`
-}
-
-// Default holds the value of each setting that is not required.
-func Default() Config {
-	return Config{
-		MaxPerAddress:    256,
-		MaxConnections:   1024,
-		MaxParked:        256,
-		MaxSessions:      64,
-		HandshakeTimeout: 5 * time.Second,
-		PingEvery:        5 * time.Second,
-		PingTimeout:      3 * time.Second,
-		PairTimeout:      3 * time.Second,
-		ParkLife:         5 * time.Minute,
-		Linger:           30 * time.Second,
-		Drain:            30 * time.Second,
-	}
-}
-
-// LoadConfig reads the file at path.
-func LoadConfig(path string) (Config, error) {
-	cfg := Default()
-	err := ini.DecodeFile(path, "bridge", &cfg)
-	return cfg, err
-}
 
 // Bridge is a bridge whose sockets are open.
 type Bridge struct {
 	cfg              Config
 	id               *hop.Identity
 	log              *slog.Logger
+	quiet            *hop.Quiet
+	quietPort        [2]*hop.Quiet // the same, for package hop
 	clients, signers net.Listener
+	allowed          [2]allow // at the clients' port, at the signers'
 	pool             *pool
 	sessions         *tally
 	parked           *tally
+	live             *live
+	revokedStamp     stamp
+	started          time.Time
+	count            counters
 }
+
+// What strangers cause may take this many lines of each kind in the log.
+const (
+	quietBurst = 20
+	quietSpan  = 10 * time.Second
+)
 
 // Listen loads the certificates and opens both ports.
 func Listen(ctx context.Context, cfg Config, log *slog.Logger) (*Bridge, error) {
+	clients, signers, err := cfg.check()
+	if err != nil {
+		return nil, err
+	}
 	id, err := hop.LoadIdentity(cfg.Cert, cfg.Key, cfg.CA)
 	if err != nil {
 		return nil, err
@@ -117,7 +105,19 @@ func Listen(ctx context.Context, cfg Config, log *slog.Logger) (*Bridge, error) 
 	if self.Role != hop.RoleBridge {
 		return nil, fmt.Errorf("%s: the certificate is %s, not of role %s", cfg.Cert, self, hop.RoleBridge)
 	}
-	b := &Bridge{cfg: cfg, id: id, log: log, pool: newPool(), sessions: newTally(), parked: newTally()}
+	b := &Bridge{cfg: cfg, id: id, log: log, quiet: hop.NewQuiet(log, quietBurst, quietSpan), allowed: [2]allow{clients, signers},
+		pool: newPool(), sessions: newTally(), parked: newTally(), started: time.Now()}
+	var list *revocations
+	if cfg.Revoked != "" {
+		// The stamp first: a change in between is read again.
+		if b.revokedStamp, err = stampOf(cfg.Revoked); err == nil {
+			list, err = readRevocations(cfg.Revoked)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("revoked: %w (an empty file revokes nothing)", err)
+		}
+	}
+	b.live = newLive(list)
 	if b.clients, err = hop.Listen(ctx, cfg.ClientListen); err != nil {
 		return nil, fmt.Errorf("client_listen: %w", err)
 	}
@@ -136,26 +136,60 @@ func (b *Bridge) SignerAddr() string { return b.signers.Addr().String() }
 
 // Serve works until ctx ends and the pairings have drained.
 func (b *Bridge) Serve(ctx context.Context) error {
-	limits := hop.Limits{
-		Handshake:             b.cfg.HandshakeTimeout,
-		Connections:           b.cfg.MaxConnections,
-		ConnectionsPerAddress: b.cfg.MaxPerAddress,
+	b.log.Info("serving", "clients", b.ClientAddr(), "signers", b.SignerAddr(), "version", daemon.Version,
+		"client_allow", b.cfg.ClientAllow, "signer_allow", b.cfg.SignerAllow, "revoked", b.live.revoked().len())
+	for i, port := range []string{"client", "signer"} {
+		b.quietPort[i] = hop.NewQuiet(b.log.With("port", port), quietBurst, quietSpan)
+		defer b.quietPort[i].Flush()
 	}
-	b.log.Info("serving", "clients", b.ClientAddr(), "signers", b.SignerAddr(), "version", daemon.Version)
+	defer b.quiet.Flush()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+
+	// These two go on while pairings drain.
+	aside, stopAside := context.WithCancel(context.WithoutCancel(ctx))
+	var asides sync.WaitGroup
+	defer asides.Wait()
+	defer stopAside()
+	if b.cfg.Revoked != "" {
+		asides.Go(func() { b.watchRevoked(aside, b.revokedStamp) })
+	}
+	if b.cfg.Metrics != "" {
+		asides.Go(func() { b.writeMetrics(aside) })
+	}
+
 	var wg sync.WaitGroup
 	var errs [2]error
-	serve := func(i int, ln net.Listener, proto, role string, handle hop.Handler) {
+	serve := func(i int, ln net.Listener, proto string, count *hop.Counters, handle hop.Handler) {
 		defer cancel() // one port alone is of no use
-		cfg := b.id.ServerConfig(hop.Expect{Proto: proto, Roles: []string{role}})
-		errs[i] = hop.Serve(ctx, ln, cfg, limits, b.log.With("port", role), handle)
+		limits := hop.Limits{
+			Handshake:             b.cfg.HandshakeTimeout,
+			Connections:           b.cfg.MaxConnections,
+			ConnectionsPerAddress: b.cfg.MaxPerAddress,
+			Counters:              count,
+			Quiet:                 b.quietPort[i],
+		}
+		cfg := b.id.ServerConfig(hop.Expect{Proto: proto, Roles: b.allowed[i].roles(), Check: b.check(b.allowed[i])})
+		errs[i] = hop.Serve(ctx, ln, cfg, limits, b.log, handle)
 	}
-	wg.Go(func() { serve(0, b.clients, hop.ProtoCall, hop.RoleClient, b.client) })
-	wg.Go(func() { serve(1, b.signers, hop.ProtoPark, hop.RoleSigner, b.signer) })
+	wg.Go(func() { serve(0, b.clients, hop.ProtoCall, &b.count.clients, b.client) })
+	wg.Go(func() { serve(1, b.signers, hop.ProtoPark, &b.count.signers, b.signer) })
 	wg.Wait()
 	b.log.Info("stopped")
 	return errors.Join(errs[:]...)
+}
+
+// check has the last word on a handshake.
+func (b *Bridge) check(allowed allow) func(hop.Peer) error {
+	return func(p hop.Peer) error {
+		switch {
+		case b.live.revoked().has(p):
+			return fmt.Errorf("the certificate of %s, serial %s, is on the revocation list", p, p.Serial)
+		case !allowed.has(p):
+			return fmt.Errorf("%s is not allowed at this port", p)
+		}
+		return nil
+	}
 }
 
 // Serve runs a bridge, and tells the service manager when it serves.
@@ -168,30 +202,4 @@ func Serve(ctx context.Context, cfg Config, log *slog.Logger) error {
 		log.Warn("the service manager could not be told", "error", err)
 	}
 	return b.Serve(ctx)
-}
-
-// tally counts connections by certificate.
-type tally struct {
-	mu sync.Mutex
-	n  map[[32]byte]int
-}
-
-func newTally() *tally { return &tally{n: map[[32]byte]int{}} }
-
-func (t *tally) add(cert [32]byte, most int) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.n[cert] >= most {
-		return false
-	}
-	t.n[cert]++
-	return true
-}
-
-func (t *tally) remove(cert [32]byte) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.n[cert]--; t.n[cert] == 0 {
-		delete(t.n, cert)
-	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/privyseal/privyseal/internal/hop"
@@ -13,21 +14,29 @@ import (
 // copyBuffer holds four full TLS records.
 const copyBuffer = 64 << 10
 
+// refuseTime is how long a refused client has to read why.
+const refuseTime = time.Second
+
 // client serves one client: finds it a signer and copies until both are done.
 func (b *Bridge) client(ctx context.Context, conn *tls.Conn, peer hop.Peer) {
-	log := b.log.With("client", peer.Name, "address", conn.RemoteAddr().String())
+	address := conn.RemoteAddr().String()
+	if !b.live.add(conn, peer) {
+		return
+	}
+	defer b.live.remove(conn)
 	conn.SetDeadline(time.Now().Add(b.cfg.HandshakeTimeout))
 	signer, err := hop.ReadCall(conn)
 	if err != nil {
-		log.Warn("client did not say which signer it wants", "error", hop.Classify(err))
+		b.count.silent.Add(1)
+		b.quiet.Warn("client did not say which signer it wants", "client", peer.Name, "address", address, "error", hop.Classify(err))
 		return
 	}
-	log = log.With("signer", signer)
 	refuse := func(status hop.Status, msg string) {
-		log.Warn("client refused", "reason", msg)
-		conn.SetDeadline(time.Now().Add(time.Second))
+		b.count.refused(status)
+		b.quiet.Warn("client refused", "client", peer.Name, "address", address, "signer", signer, "reason", msg)
+		conn.SetDeadline(time.Now().Add(refuseTime))
 		hop.AnswerCall(conn, status, msg)
-		hop.Finish(conn, time.Second)
+		hop.Finish(conn, refuseTime)
 	}
 	if !b.sessions.add(peer.Fingerprint, b.cfg.MaxSessions) {
 		refuse(hop.StatusBusy, "too many sessions with this certificate; close some, or raise max_sessions at the bridge")
@@ -36,28 +45,30 @@ func (b *Bridge) client(ctx context.Context, conn *tls.Conn, peer hop.Peer) {
 	defer b.sessions.remove(peer.Fingerprint)
 	conn.SetDeadline(time.Time{})
 	start := time.Now()
-	c, status := b.pair(ctx, signer)
-	switch status {
-	case hop.StatusOK:
-	case hop.StatusSilent:
-		refuse(status, "signer "+signer+" is connected but does not answer; look at its console")
+	c, status, msg := b.pair(ctx, conn, peer.Fingerprint, signer)
+	if c == nil && status == hop.StatusOK {
+		b.count.left.Add(1)
+		b.quiet.Warn("client left before it was paired", "client", peer.Name, "address", address, "signer", signer)
 		return
-	case hop.StatusStopping:
-		refuse(status, "the bridge is being stopped; try again")
-		return
-	default:
-		refuse(status, "signer "+signer+" is not connected to the bridge; is privyseal-signer serve running there, and is the name right?")
+	}
+	if c == nil {
+		refuse(status, msg)
 		return
 	}
 	defer close(c.released)
+	log := b.log.With("client", peer.Name, "address", address, "signer", signer)
 	conn.SetWriteDeadline(time.Now().Add(b.cfg.HandshakeTimeout))
 	if hop.Start(c.conn) != nil || hop.AnswerCall(conn, hop.StatusOK, "") != nil {
-		log.Warn("pairing failed", "reason", "an end went away")
+		b.count.left.Add(1)
+		b.quiet.Warn("pairing failed", "client", peer.Name, "address", address, "signer", signer, "reason", "an end went away")
 		return
 	}
 	conn.SetWriteDeadline(time.Time{})
-	log.Info("paired", "waited", time.Since(start).Round(time.Microsecond))
-	why := b.splice(ctx, conn, c.conn)
+	waited := time.Since(start)
+	b.count.paired.Add(1)
+	b.count.waited.Add(uint64(waited))
+	log.Info("paired", "waited", waited.Round(time.Microsecond))
+	why := b.splice(ctx, conn, c.conn.(*tls.Conn))
 	to, from, err := hop.KernelBytes(c.conn)
 	if err != nil {
 		log.Warn("the kernel's byte counts cannot be read", "error", err)
@@ -79,17 +90,22 @@ func (b *Bridge) splice(ctx context.Context, client, signer *tls.Conn) string {
 		})
 	}
 	ended := make(chan struct{}, 2)
-	move := func(dst, src *tls.Conn, dstName, srcName string) {
+	var moved atomic.Uint64 // pieces, both ways
+	move := func(dst, src *tls.Conn, dstName, srcName string, bytes *atomic.Uint64) {
 		defer func() { ended <- struct{}{} }()
-		if rerr, werr := pump(dst, src); rerr != nil {
+		rerr, werr := pump(dst, src, func(n int) { moved.Add(1); bytes.Add(uint64(n)) })
+		if rerr != nil {
 			abort(srcName + ": " + hop.Classify(rerr).Error())
 		} else if werr != nil {
 			abort(dstName + ": " + hop.Classify(werr).Error())
 		}
 	}
-	go move(signer, client, "signer", "client")
-	go move(client, signer, "client", "signer")
+	go move(signer, client, "signer", "client", &b.count.toSigner)
+	go move(client, signer, "client", "signer", &b.count.toClient)
 
+	idle := time.NewTicker(b.cfg.IdleTimeout)
+	defer idle.Stop()
+	var seen uint64
 	var linger, drain <-chan time.Time
 	done := ctx.Done()
 	for left := 2; left > 0; {
@@ -99,6 +115,13 @@ func (b *Bridge) splice(ctx context.Context, client, signer *tls.Conn) string {
 			linger = time.After(b.cfg.Linger)
 		case <-linger:
 			abort("one side ended and the other did not follow")
+		case <-idle.C:
+			now := moved.Load()
+			if now == seen {
+				b.count.idle.Add(1)
+				abort("nothing moved for " + b.cfg.IdleTimeout.String())
+			}
+			seen = now
 		case <-done:
 			done, drain = nil, time.After(b.cfg.Drain)
 		case <-drain:
@@ -109,7 +132,7 @@ func (b *Bridge) splice(ctx context.Context, client, signer *tls.Conn) string {
 }
 
 // pump copies until src ends, then ends dst. It keeps apart whose error it was.
-func pump(dst, src *tls.Conn) (rerr, werr error) {
+func pump(dst, src *tls.Conn, moved func(n int)) (rerr, werr error) {
 	buf := make([]byte, copyBuffer)
 	for {
 		n, err := src.Read(buf)
@@ -117,6 +140,7 @@ func pump(dst, src *tls.Conn) (rerr, werr error) {
 			if _, werr := dst.Write(buf[:n]); werr != nil {
 				return nil, werr
 			}
+			moved(n)
 		}
 		if err == io.EOF {
 			return nil, dst.CloseWrite()

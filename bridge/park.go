@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/privyseal/privyseal/internal/hop"
@@ -15,114 +13,39 @@ import (
 // is asked as well.
 const hedge = 250 * time.Millisecond
 
-// parked is one connection of a signer. The goroutine that accepted it owns it
-// until a claim is won.
-type parked struct {
-	conn     *tls.Conn
-	peer     hop.Peer
-	claims   chan *claim
-	gone     chan struct{} // closed when its goroutine is done with it
-	released chan struct{} // closed when the pairing is over
-
-	// Under the pool's lock.
-	answered time.Time // when it last answered a ping
-	reserved bool      // a claim is on its way to it
-}
-
-// claim is a client that wants a connection. Several parked connections may be
-// asked on its behalf; the first to answer wins it.
-type claim struct {
-	won    atomic.Bool
-	got    chan *parked  // the winner, at most one
-	failed chan struct{} // somebody asked is gone
-	asked  atomic.Int32
-	closed atomic.Int32 // of those asked, how many turned out to be closed
-}
-
-// pool holds the parked connections by signer name.
-type pool struct {
-	mu      sync.Mutex
-	parked  map[string]map[*parked]bool
-	changed chan struct{} // closed and replaced whenever a connection becomes free
-}
-
-func newPool() *pool {
-	return &pool{parked: map[string]map[*parked]bool{}, changed: make(chan struct{})}
-}
-
-func (p *pool) update(f func()) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	f()
-	close(p.changed)
-	p.changed = make(chan struct{})
-}
-
-func (p *pool) add(c *parked) {
-	p.update(func() {
-		if p.parked[c.peer.Name] == nil {
-			p.parked[c.peer.Name] = map[*parked]bool{}
-		}
-		c.answered = time.Now()
-		p.parked[c.peer.Name][c] = true
-	})
-}
-
-func (p *pool) remove(c *parked) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.parked[c.peer.Name], c)
-	if len(p.parked[c.peer.Name]) == 0 {
-		delete(p.parked, c.peer.Name)
-	}
-}
-
-// answered notes a sign of life; free makes the connection available again.
-func (p *pool) answered(c *parked, free bool) {
-	if free {
-		p.update(func() { c.answered = time.Now(); c.reserved = false })
-		return
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	c.answered = time.Now()
-}
-
-// reserve picks the free connection of a signer that answered last, and gives the
-// channel that tells when to look again if there is none.
-func (p *pool) reserve(signer string) (*parked, <-chan struct{}) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var best *parked
-	for c := range p.parked[signer] {
-		if !c.reserved && (best == nil || c.answered.After(best.answered)) {
-			best = c
-		}
-	}
-	if best != nil {
-		best.reserved = true
-	}
-	return best, p.changed
-}
-
 // signer keeps one parked connection until a client gets it.
 func (b *Bridge) signer(ctx context.Context, conn *tls.Conn, peer hop.Peer) {
-	if !b.parked.add(peer.Fingerprint, b.cfg.MaxParked) {
-		b.log.Warn("signer turned away", "signer", peer.Name, "reason", "too many connections of its certificate")
+	address := conn.RemoteAddr().String()
+	if !b.parked.add(peer.Fingerprint, b.cfg.MaxPerCertificate) {
+		b.count.turnedAway.Add(1)
+		b.quiet.Warn("signer turned away", "signer", peer.Name, "address", address, "reason", "too many connections of its certificate")
 		return
 	}
 	defer b.parked.remove(peer.Fingerprint)
+	if !b.live.add(conn, peer) {
+		return
+	}
+	defer b.live.remove(conn)
 	c := &parked{conn: conn, peer: peer, claims: make(chan *claim),
 		gone: make(chan struct{}), released: make(chan struct{})}
 	defer close(c.gone)
+	lost := func(msg string, err error) {
+		b.count.lost.Add(1)
+		b.quiet.Warn(msg, "signer", peer.Name, "address", address, "error", err)
+	}
 	// The first ping tells the signer that it is parked, and us that it waits.
 	if err := hop.Ping(conn, b.cfg.PingTimeout); err != nil {
-		b.log.Warn("signer did not answer", "signer", peer.Name, "error", err)
+		lost("signer did not answer", err)
 		return
 	}
 	b.pool.add(c)
-	defer b.pool.remove(c)
-	b.log.Debug("signer parked", "signer", peer.Name, "address", conn.RemoteAddr().String())
+	paired := false
+	defer func() {
+		if !paired {
+			b.pool.remove(c, false)
+		}
+	}()
+	b.log.Debug("signer parked", "signer", peer.Name, "address", address)
 
 	ping := time.NewTicker(b.cfg.PingEvery)
 	defer ping.Stop()
@@ -133,7 +56,7 @@ func (b *Bridge) signer(ctx context.Context, conn *tls.Conn, peer hop.Peer) {
 		case <-ctx.Done():
 			return
 		case <-life.C:
-			b.pool.remove(c)
+			b.pool.remove(c, false)
 			hop.Retire(conn)
 			// Its close shall come from the signer, so that it never looks
 			// to it as if the bridge had gone.
@@ -142,22 +65,30 @@ func (b *Bridge) signer(ctx context.Context, conn *tls.Conn, peer hop.Peer) {
 			return
 		case <-ping.C:
 			if err := hop.Ping(conn, b.cfg.PingTimeout); err != nil {
-				b.log.Warn("signer lost", "signer", peer.Name, "error", err)
+				lost("signer lost", err)
 				return
 			}
 			b.pool.answered(c, false)
 		case claim := <-c.claims:
 			if err := hop.Ping(conn, b.cfg.PingTimeout); err != nil {
-				b.log.Warn("signer lost", "signer", peer.Name, "error", err)
+				lost("signer lost", err)
 				var he *hop.Error
 				claim.fail(errors.As(err, &he) && he.Cause == hop.Silent)
 				return
+			}
+			if hop.Gone(claim.client) {
+				// A connection is used once: not for a client that left.
+				claim.drop(errLeft)
+				b.pool.answered(c, true)
+				continue
 			}
 			if !claim.won.CompareAndSwap(false, true) {
 				b.pool.answered(c, true)
 				continue
 			}
-			b.pool.remove(c)
+			paired = true
+			b.pool.remove(c, true)
+			defer b.pool.unpair(peer.Name)
 			claim.got <- c
 			// The client's goroutine copies; this one keeps the connection open.
 			<-c.released
@@ -177,47 +108,76 @@ func (c *claim) fail(silent bool) {
 	}
 }
 
-// pair finds a live connection of a signer. nil comes with the reason.
-func (b *Bridge) pair(ctx context.Context, signer string) (*parked, hop.Status) {
-	ctx, cancel := context.WithTimeout(ctx, b.cfg.PairTimeout)
-	defer cancel()
-	claim := &claim{got: make(chan *parked, 1), failed: make(chan struct{}, 1)}
+var (
+	errLeft     = errors.New("the client left")
+	errDeadline = errors.New("nothing was found in time")
+)
+
+// pair finds a live connection of a signer. nil comes with what to tell the client,
+// or with StatusOK if it is not there any more.
+func (b *Bridge) pair(ctx context.Context, client *tls.Conn, cert [32]byte, signer string) (*parked, hop.Status, string) {
+	ctx, drop := context.WithCancelCause(ctx)
+	defer drop(nil)
+	deadline := time.AfterFunc(b.cfg.PairTimeout, func() { drop(errDeadline) })
+	defer deadline.Stop()
+	cl := &claim{client: client, cert: cert, drop: drop, offers: make(chan *parked, 1),
+		got: make(chan *parked, 1), failed: make(chan struct{}, 1)}
+	if !b.pool.want(signer, cl, b.cfg.MaxWaiting, false) {
+		return nil, hop.StatusBusy, "too many clients are waiting for a signer; try again in a few seconds"
+	}
+	defer b.pool.leave(signer, cl)
+	again := func() { b.pool.want(signer, cl, 0, true) }
+	queued := true
+	var next <-chan time.Time
 	for {
-		c, changed := b.pool.reserve(signer)
-		var next <-chan time.Time // nil: nobody else to ask
-		if c != nil {
-			claim.asked.Add(1)
-			go b.ask(ctx, c, claim)
-			next = time.After(hedge)
-		}
 		select {
-		case c := <-claim.got:
-			return c, hop.StatusOK
-		case <-claim.failed:
+		case c := <-cl.offers:
+			queued = false
+			cl.asked.Add(1)
+			go b.ask(ctx, c, cl)
+			next = time.After(hedge)
+		case c := <-cl.got:
+			return c, hop.StatusOK, ""
+		case <-cl.failed:
+			if !queued {
+				again()
+				queued, next = true, nil
+			}
 		case <-next:
-		case <-changed:
+			again()
+			queued, next = true, nil
 		case <-ctx.Done():
-			if !claim.won.CompareAndSwap(false, true) {
-				return <-claim.got, hop.StatusOK
+			if !cl.won.CompareAndSwap(false, true) {
+				return <-cl.got, hop.StatusOK, ""
 			}
-			switch {
-			case errors.Is(ctx.Err(), context.Canceled):
-				return nil, hop.StatusStopping
-			case claim.asked.Load() > claim.closed.Load():
-				return nil, hop.StatusSilent
-			}
-			return nil, hop.StatusNotParked
+			status, msg := b.unpaired(context.Cause(ctx), cl, signer)
+			return nil, status, msg
 		}
 	}
 }
 
+// unpaired says why a claim came to nothing.
+func (b *Bridge) unpaired(cause error, cl *claim, signer string) (hop.Status, string) {
+	switch {
+	case cause == errLeft:
+		return hop.StatusOK, ""
+	case cause != errDeadline:
+		return hop.StatusStopping, "the bridge is being stopped; try again"
+	case cl.asked.Load() > cl.closed.Load():
+		return hop.StatusSilent, "signer " + signer + " is connected but does not answer; look at its console"
+	case b.pool.inUse(signer):
+		return hop.StatusBusy, "all connections of signer " + signer + " are in use; try again in a few seconds"
+	}
+	return hop.StatusNotParked, "signer " + signer + " is not connected to the bridge; is privyseal-signer serve running there, and is the name right?"
+}
+
 // ask brings a claim to a connection, which may be in the middle of a ping.
-func (b *Bridge) ask(ctx context.Context, c *parked, claim *claim) {
+func (b *Bridge) ask(ctx context.Context, c *parked, cl *claim) {
 	select {
-	case c.claims <- claim:
+	case c.claims <- cl:
 	case <-c.gone:
-		claim.fail(false)
+		cl.fail(false)
 	case <-ctx.Done():
-		b.pool.update(func() { c.reserved = false })
+		b.pool.giveBack(c)
 	}
 }
