@@ -3,6 +3,7 @@ package verify
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/md5"
 	"crypto/sha256"
 	"fmt"
 	"os"
@@ -253,9 +254,9 @@ func withoutPayloadDigest(t *testing.T, b []byte) []byte {
 		t.Fatal(err)
 	}
 	payload := b[pkg.HeaderEnd:]
-	sum := md5sum(header, payload)
+	sum := md5.Sum(append(bytes.Clone(header), payload...))
 	sig, err := rpmhead.Marshal(rpmhead.SigRegion, []rpmhead.Field{
-		rpmhead.Int32Field(rpmhead.SigSize, uint32(len(header)+len(payload))), rpmhead.BinField(rpmhead.SigMD5, sum)})
+		rpmhead.Int32Field(rpmhead.SigSize, uint32(len(header)+len(payload))), rpmhead.BinField(rpmhead.SigMD5, sum[:])})
 	if err != nil {
 		t.Fatal(err)
 	}
