@@ -2,6 +2,7 @@ package signer_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/hex"
 	"os"
 	"testing"
@@ -17,7 +18,7 @@ import (
 
 func openLog(t *testing.T) *seallog.Log {
 	t.Helper()
-	l, err := seallog.Open(t.TempDir())
+	l, err := seallog.Open(t.TempDir(), seallog.Options{Origin: "privyseal/test", Key: ed25519.NewKeyFromSeed(make([]byte, 32))})
 	if err != nil {
 		t.Fatal(err)
 	}

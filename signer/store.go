@@ -31,7 +31,7 @@ type Log interface {
 	// Sign gives the recorded signature of a subject, or makes one and records
 	// it; either way it returns when the record is safe on disk. One make runs
 	// at a time for a subject.
-	Sign(ctx context.Context, s seallog.Subject, m seallog.Meta, make func() ([]byte, error)) (sig []byte, index int64, existed bool, err error)
+	Sign(ctx context.Context, s seallog.Subject, m seallog.Meta, make func() ([]byte, error)) (seallog.Signed, error)
 }
 
 // FromVault makes a Keystore of a vault.

@@ -165,7 +165,7 @@ func (r *rig) logged(t *testing.T) int64 {
 	if _, err := io.Copy(to, from); err != nil {
 		t.Fatal(err)
 	}
-	log, err := seallog.Open(dir)
+	log, err := seallog.Open(dir, seallog.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

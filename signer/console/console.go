@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/privyseal/privyseal/internal/daemon"
+	"github.com/privyseal/privyseal/internal/seal"
 	"github.com/privyseal/privyseal/keys/vault"
 	"github.com/privyseal/privyseal/signer/seallog"
 )
@@ -131,8 +132,21 @@ func (c *Console) usage(which func(verb) bool) error {
 
 func (c *Console) path(name string) string { return filepath.Join(c.Dir, name) }
 
-// Record opens the record of signatures in a vault's directory.
-func Record(dir string) (*seallog.Log, error) { return seallog.Open(filepath.Join(dir, "log")) }
+// Record opens the log in a vault's directory; RecordOf makes it, too, as that of a signer.
+func Record(dir string) (*seallog.Log, error) { return RecordOf(dir, "") }
+
+// RecordOf opens the log of the signer with a name, or makes it.
+func RecordOf(dir, name string) (*seallog.Log, error) {
+	key, err := seal.EnsureKey(filepath.Join(dir, "log.key"))
+	if err != nil {
+		return nil, err
+	}
+	options := seallog.Options{Key: key}
+	if name != "" {
+		options.Origin = seal.OriginPrefix + name
+	}
+	return seallog.Open(filepath.Join(dir, "log"), options)
+}
 
 // author names who sits here, for the record.
 func author() string { return fmt.Sprintf("uid %d at the console", os.Getuid()) }

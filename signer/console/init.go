@@ -58,7 +58,7 @@ func (c *Console) initVault(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Release()) }()
-	record, err := Record(c.Dir)
+	record, err := RecordOf(c.Dir, *name)
 	if err != nil {
 		return err
 	}

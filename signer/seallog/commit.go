@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/privyseal/privyseal/internal/seal"
 )
 
 // ErrClosed means that the log was closed.
@@ -118,6 +120,8 @@ func (l *Log) commit(batch []*item) error {
 			l.events[it.kind] = at
 		}
 		it.index = l.next
+		l.nodes = l.tree.Append(seal.LeafHash(it.entry), l.nodes)
+		l.places[l.next] = at
 		l.next++
 		offset += int64(len(it.entry))
 	}

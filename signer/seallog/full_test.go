@@ -36,7 +36,7 @@ func TestFullDisk(t *testing.T) {
 	good := 0
 	var err error
 	for ; good < 100; good++ {
-		if _, _, _, err = l.Sign(t.Context(), subject(good), meta, constant(sig)); err != nil {
+		if _, _, _, err = sign(l, t.Context(), subject(good), meta, constant(sig)); err != nil {
 			break
 		}
 	}
@@ -44,14 +44,14 @@ func TestFullDisk(t *testing.T) {
 		t.Fatalf("after %d signatures: %v, want no space left", good, err)
 	}
 	for range 3 {
-		if got, _, _, err := l.Sign(t.Context(), subject(good), meta, constant(sig)); !errors.Is(err, unix.ENOSPC) || got != nil {
+		if got, _, _, err := sign(l, t.Context(), subject(good), meta, constant(sig)); !errors.Is(err, unix.ENOSPC) || got != nil {
 			t.Fatalf("%d bytes of signature left on a full disk, %v", len(got), err)
 		}
 	}
 	if _, existed, err := l.Find(subject(good)); existed || err != nil {
 		t.Errorf("an entry that is not on disk is found: %v", err)
 	}
-	if _, index, existed, err := l.Sign(t.Context(), subject(0), meta, constant("x")); err != nil || !existed || index != 0 {
+	if _, index, existed, err := sign(l, t.Context(), subject(0), meta, constant("x")); err != nil || !existed || index != 0 {
 		t.Errorf("what is recorded is not given out on a full disk: %v", err)
 	}
 	if err := os.Remove(ballast); err != nil {
@@ -63,7 +63,7 @@ func TestFullDisk(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	l, err = seallog.Open(logDir)
+	l, err = seallog.Open(logDir, options)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package seallog
 
 import (
 	"bufio"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/privyseal/privyseal/internal/durable"
+	"github.com/privyseal/privyseal/internal/seal"
 )
 
 // ErrBusy means that another process has the log open.
@@ -40,10 +42,18 @@ type place struct {
 	crc    uint32
 }
 
+// Options are those of a log.
+type Options struct {
+	Origin string             // the log's name, "privyseal/SIGNER"
+	Key    ed25519.PrivateKey // signs checkpoints; nil opens the log for reading alone
+}
+
 // Log is an open record. It is safe for concurrent use; one process has it open at a time.
 type Log struct {
 	file   *os.File
 	path   string
+	key    seal.LogKey
+	priv   ed25519.PrivateKey
 	notice string
 	slots  chan struct{} // bounds the entries that wait for the disk
 	done   chan struct{} // closed when the committer has ended
@@ -57,6 +67,10 @@ type Log struct {
 	inFlight map[subjectKey]*item
 	events   map[string]place // last of each kind
 
+	tree   *seal.Tree
+	nodes  [][32]byte
+	places map[int64]place
+
 	// Of the committer alone, once it runs.
 	size int64
 	next int64
@@ -64,7 +78,17 @@ type Log struct {
 }
 
 // Open opens the log in dir, making it when there is none, and reads it through.
-func Open(dir string) (*Log, error) {
+func Open(dir string, o Options) (*Log, error) {
+	if o.Key == nil {
+		o.Key = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	}
+	if o.Origin == "" {
+		o.Origin = seal.OriginPrefix + "log"
+	}
+	key, err := seal.NewLogKey(o.Origin, o.Key.Public().(ed25519.PublicKey))
+	if err != nil {
+		return nil, err
+	}
 	if err := durable.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -74,6 +98,10 @@ func Open(dir string) (*Log, error) {
 		return nil, err
 	}
 	l := &Log{
+		key:      key,
+		priv:     o.Key,
+		tree:     seal.NewTree(),
+		places:   map[int64]place{},
 		file:     file,
 		path:     path,
 		slots:    make(chan struct{}, 4096),
@@ -145,6 +173,8 @@ func (l *Log) take(h head, body []byte) error {
 			f.kind = ev.kind
 		}
 		all = append(all, f)
+		l.nodes = l.tree.Append(seal.LeafHash(entry), l.nodes)
+		l.places[index] = f.at
 		index++
 		return nil
 	})

@@ -3,6 +3,7 @@ package seallog_test
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -27,11 +28,13 @@ func subject(n int) seallog.Subject {
 	}
 }
 
+var options = seallog.Options{Origin: "privyseal/test", Key: ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, 32))}
+
 var meta = seallog.Meta{User: "releng", What: "hello-1.0-1.noarch"}
 
 func open(t testing.TB, dir string) *seallog.Log {
 	t.Helper()
-	l, err := seallog.Open(dir)
+	l, err := seallog.Open(dir, options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,9 +46,17 @@ func constant(s string) func() ([]byte, error) {
 	return func() ([]byte, error) { return []byte(s), nil }
 }
 
+func split(s seallog.Signed, err error) (sig []byte, index int64, existed bool, _ error) {
+	return s.Signature, s.Index, s.Existed, err
+}
+
+func sign(l *seallog.Log, ctx context.Context, s seallog.Subject, m seallog.Meta, make func() ([]byte, error)) ([]byte, int64, bool, error) {
+	return split(l.Sign(ctx, s, m, make))
+}
+
 func mustSign(t testing.TB, l *seallog.Log, n int, sig string) int64 {
 	t.Helper()
-	got, index, _, err := l.Sign(t.Context(), subject(n), meta, constant(sig))
+	got, index, _, err := sign(l, t.Context(), subject(n), meta, constant(sig))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,12 +69,12 @@ func mustSign(t testing.TB, l *seallog.Log, n int, sig string) int64 {
 func TestSameBytesForTheSameSubject(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir)
-	if sig, index, existed, err := l.Sign(t.Context(), subject(1), meta, constant("first")); err != nil || existed || index != 0 || string(sig) != "first" {
+	if sig, index, existed, err := sign(l, t.Context(), subject(1), meta, constant("first")); err != nil || existed || index != 0 || string(sig) != "first" {
 		t.Fatalf("%q %d %v %v", sig, index, existed, err)
 	}
 	again := func(l *seallog.Log) {
 		t.Helper()
-		sig, index, existed, err := l.Sign(t.Context(), subject(1), seallog.Meta{User: "other"}, func() ([]byte, error) {
+		sig, index, existed, err := sign(l, t.Context(), subject(1), seallog.Meta{User: "other"}, func() ([]byte, error) {
 			t.Error("a second signature is made")
 			return []byte("second"), nil
 		})
@@ -83,7 +94,7 @@ func TestSameBytesForTheSameSubject(t *testing.T) {
 	} {
 		s := subject(1)
 		change(&s)
-		if _, index, existed, err := l.Sign(t.Context(), s, meta, constant("other")); err != nil || existed || index != int64(i+1) {
+		if _, index, existed, err := sign(l, t.Context(), s, meta, constant("other")); err != nil || existed || index != int64(i+1) {
 			t.Errorf("change %d: index %d existed %v %v", i, index, existed, err)
 		}
 	}
@@ -138,7 +149,7 @@ func TestOneMakerAtATime(t *testing.T) {
 	var existed atomic.Int32
 	for range 50 {
 		wg.Go(func() {
-			sig, _, e, err := l.Sign(t.Context(), subject(1), meta, func() ([]byte, error) {
+			sig, _, e, err := sign(l, t.Context(), subject(1), meta, func() ([]byte, error) {
 				time.Sleep(5 * time.Millisecond)
 				return fmt.Appendf(nil, "made %d", made.Add(1)), nil
 			})
@@ -159,15 +170,15 @@ func TestOneMakerAtATime(t *testing.T) {
 func TestFailedMakerLeavesNothing(t *testing.T) {
 	l := open(t, t.TempDir())
 	boom := errors.New("boom")
-	if _, _, _, err := l.Sign(t.Context(), subject(1), meta, func() ([]byte, error) { return nil, boom }); !errors.Is(err, boom) {
+	if _, _, _, err := sign(l, t.Context(), subject(1), meta, func() ([]byte, error) { return nil, boom }); !errors.Is(err, boom) {
 		t.Errorf("got %v", err)
 	}
-	if _, _, _, err := l.Sign(t.Context(), subject(1), meta, constant("")); err == nil {
+	if _, _, _, err := sign(l, t.Context(), subject(1), meta, constant("")); err == nil {
 		t.Error("an empty signature is recorded")
 	}
 	func() {
 		defer func() { _ = recover() }()
-		_, _, _, _ = l.Sign(t.Context(), subject(1), meta, func() ([]byte, error) { panic("in the key") })
+		_, _, _, _ = sign(l, t.Context(), subject(1), meta, func() ([]byte, error) { panic("in the key") })
 	}()
 	if l.Size() != 0 {
 		t.Errorf("size %d", l.Size())
@@ -182,7 +193,7 @@ func TestJoinedMakerFails(t *testing.T) {
 	entered, leave := make(chan struct{}), make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		_, _, _, err := l.Sign(t.Context(), subject(1), meta, func() ([]byte, error) {
+		_, _, _, err := sign(l, t.Context(), subject(1), meta, func() ([]byte, error) {
 			close(entered)
 			<-leave
 			return nil, gone
@@ -204,7 +215,7 @@ func TestJoinedMakerFails(t *testing.T) {
 	close(leave)
 	for _, p := range joined {
 		wg.Go(func() {
-			if sig, index, _, err := p.Wait(t.Context()); err != nil || string(sig) != "made 1" || index != 0 {
+			if sig, index, _, err := split(p.Wait(t.Context())); err != nil || string(sig) != "made 1" || index != 0 {
 				t.Errorf("%q %d %v", sig, index, err)
 			}
 		})
@@ -224,11 +235,11 @@ func TestCancelledCallerKeepsOneSignature(t *testing.T) {
 	}
 	cancel()
 	// Either outcome is right for the caller who went away; the record must hold one signature all the same.
-	_, _, _, err = p.Wait(ctx)
+	_, _, _, err = split(p.Wait(ctx))
 	if err != nil && !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
-	sig, index, _, err := l.Sign(t.Context(), subject(1), meta, constant("two"))
+	sig, index, _, err := sign(l, t.Context(), subject(1), meta, constant("two"))
 	if err != nil || string(sig) != "one" || index != 0 {
 		t.Errorf("%q %d %v", sig, index, err)
 	}
@@ -237,7 +248,7 @@ func TestCancelledCallerKeepsOneSignature(t *testing.T) {
 func TestRefusesBadSubjects(t *testing.T) {
 	l := open(t, t.TempDir())
 	for _, s := range []seallog.Subject{{}, {KeyFingerprint: "A"}, {Op: "x"}, {KeyFingerprint: strings.Repeat("A", 65), Op: "x"}} {
-		if _, _, _, err := l.Sign(t.Context(), s, meta, constant("s")); err == nil {
+		if _, _, _, err := sign(l, t.Context(), s, meta, constant("s")); err == nil {
 			t.Errorf("subject %+v is taken", s)
 		}
 	}
@@ -248,7 +259,7 @@ func TestRefusesBadSubjects(t *testing.T) {
 		t.Error("an event beyond the limit is taken")
 	}
 	long := seallog.Meta{What: strings.Repeat("é", 2000)}
-	if _, _, _, err := l.Sign(t.Context(), subject(1), long, constant("s")); err != nil {
+	if _, _, _, err := sign(l, t.Context(), subject(1), long, constant("s")); err != nil {
 		t.Error(err)
 	}
 	if rec, ok, err := l.Find(subject(1)); err != nil || !ok || len(rec.Meta.What) != 1024 || !strings.HasPrefix(long.What, rec.Meta.What) {
@@ -259,13 +270,13 @@ func TestRefusesBadSubjects(t *testing.T) {
 func TestSecondProcessIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir)
-	if _, err := seallog.Open(dir); !errors.Is(err, seallog.ErrBusy) {
+	if _, err := seallog.Open(dir, options); !errors.Is(err, seallog.ErrBusy) {
 		t.Errorf("got %v", err)
 	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, _, err := l.Sign(t.Context(), subject(1), meta, constant("s")); !errors.Is(err, seallog.ErrClosed) {
+	if _, _, _, err := sign(l, t.Context(), subject(1), meta, constant("s")); !errors.Is(err, seallog.ErrClosed) {
 		t.Errorf("after Close: %v", err)
 	}
 	mustSign(t, open(t, dir), 1, "s")
@@ -305,7 +316,7 @@ func TestTornTail(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "seal.log"), data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		l, err := seallog.Open(dir)
+		l, err := seallog.Open(dir, options)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			return
@@ -320,10 +331,10 @@ func TestTornTail(t *testing.T) {
 				t.Errorf("%s: what was cut is not kept: %v", name, err)
 			}
 		}
-		if sig, index, existed, err := l.Sign(t.Context(), subject(1), meta, constant("x")); err != nil || !existed || index != 1 || string(sig) != "signature 1" {
+		if sig, index, existed, err := sign(l, t.Context(), subject(1), meta, constant("x")); err != nil || !existed || index != 1 || string(sig) != "signature 1" {
 			t.Errorf("%s: %q %d %v %v", name, sig, index, existed, err)
 		}
-		if _, index, existed, err := l.Sign(t.Context(), subject(2), meta, constant("again")); err != nil || existed || index != 2 {
+		if _, index, existed, err := sign(l, t.Context(), subject(2), meta, constant("again")); err != nil || existed || index != 2 {
 			t.Errorf("%s: %d %v %v", name, index, existed, err)
 		}
 	}
@@ -358,7 +369,7 @@ func TestCorruptMiddleRefuses(t *testing.T) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		l, err := seallog.Open(dir)
+		l, err := seallog.Open(dir, options)
 		var corrupt *seallog.CorruptError
 		if !errors.As(err, &corrupt) {
 			t.Errorf("%s: got %v", name, err)
@@ -402,19 +413,19 @@ func TestChangeBehindTheBackIsNoticed(t *testing.T) {
 	if _, err := f.WriteAt([]byte("X"), st.Size()-3); err != nil {
 		t.Fatal(err)
 	}
-	if sig, _, _, err := l.Sign(t.Context(), subject(1), meta, constant("new")); err == nil || !strings.Contains(err.Error(), "was changed") {
+	if sig, _, _, err := sign(l, t.Context(), subject(1), meta, constant("new")); err == nil || !strings.Contains(err.Error(), "was changed") {
 		t.Errorf("%q %v", sig, err)
 	}
 }
 
 func FuzzOpen(f *testing.F) {
 	dir := f.TempDir()
-	l, err := seallog.Open(dir)
+	l, err := seallog.Open(dir, options)
 	if err != nil {
 		f.Fatal(err)
 	}
 	for i := range 2 {
-		if _, _, _, err := l.Sign(f.Context(), subject(i), meta, constant("s")); err != nil {
+		if _, _, _, err := sign(l, f.Context(), subject(i), meta, constant("s")); err != nil {
 			f.Fatal(err)
 		}
 	}
@@ -436,18 +447,18 @@ func FuzzOpen(f *testing.F) {
 		if err := os.WriteFile(filepath.Join(dir, "seal.log"), data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		l, err := seallog.Open(dir)
+		l, err := seallog.Open(dir, options)
 		if err != nil {
 			return
 		}
 		n := l.Size()
-		if _, index, existed, err := l.Sign(t.Context(), subject(99), meta, constant("s")); err != nil || !existed && index != n {
+		if _, index, existed, err := sign(l, t.Context(), subject(99), meta, constant("s")); err != nil || !existed && index != n {
 			t.Fatalf("opened with %d entries, then %d %v", n, index, err)
 		}
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if l, err = seallog.Open(dir); err != nil || l.Notice() != "" {
+		if l, err = seallog.Open(dir, options); err != nil || l.Notice() != "" {
 			t.Fatalf("a repaired log needs repair again: %v", err)
 		}
 		_ = l.Close()
@@ -462,7 +473,7 @@ func BenchmarkSign64(b *testing.B) {
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			s := subject(int(n.Add(1)))
-			if _, _, _, err := l.Sign(b.Context(), s, meta, func() ([]byte, error) { return sig, nil }); err != nil {
+			if _, _, _, err := sign(l, b.Context(), s, meta, func() ([]byte, error) { return sig, nil }); err != nil {
 				b.Error(err)
 				return
 			}

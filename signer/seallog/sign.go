@@ -7,21 +7,32 @@ import (
 	"fmt"
 	"hash/crc32"
 	"time"
+
+	"github.com/privyseal/privyseal/internal/seal"
 )
 
 // Sign gives the recorded signature of the subject, or makes one and records it. It returns when the entry is durable, with its
 // index and whether it was there before. However many callers ask for one subject at once, make runs for one of them only, and
 // all get the same bytes. When it returns an error no signature left the log; the entry may still become durable when only ctx ended.
-func (l *Log) Sign(ctx context.Context, s Subject, m Meta, make func() ([]byte, error)) (sig []byte, index int64, existed bool, err error) {
+func (l *Log) Sign(ctx context.Context, s Subject, m Meta, make func() ([]byte, error)) (Signed, error) {
 	p, err := l.Start(ctx, s, m, make)
 	if err != nil {
-		return nil, 0, false, err
+		return Signed{}, err
 	}
 	return p.Wait(ctx)
 }
 
+// Signed is a signature with its place in the log.
+type Signed struct {
+	Signature []byte // belongs to the caller
+	Index     int64
+	Existed   bool        // it was there before
+	Proof     *seal.Proof // that the entry is in the log
+}
+
 // Pending is a signature on its way to the disk, or one that is there already.
 type Pending struct {
+	log     *Log
 	item    *item
 	existed bool
 	retry   func(ctx context.Context) (*Pending, error) // of one who joined another's maker, should that fail
@@ -51,12 +62,12 @@ func (l *Log) Start(ctx context.Context, s Subject, m Meta, makeSig func() ([]by
 		}
 		it.sig, it.index = rec.Signature, rec.Index
 		close(it.done)
-		return &Pending{item: it, existed: true}, nil
+		return &Pending{log: l, item: it, existed: true}, nil
 	}
 	if other, ok := l.inFlight[key]; ok {
 		l.mu.Unlock()
 		retry := func(ctx context.Context) (*Pending, error) { return l.Start(ctx, s, m, makeSig) }
-		return &Pending{other, true, retry}, nil
+		return &Pending{l, other, true, retry}, nil
 	}
 	l.inFlight[key] = it
 	l.mu.Unlock()
@@ -96,32 +107,36 @@ func (l *Log) Start(ctx context.Context, s Subject, m Meta, makeSig func() ([]by
 		return nil, err
 	}
 	queued = true
-	return &Pending{item: it}, nil
+	return &Pending{log: l, item: it}, nil
 }
 
 // Wait is the second half of Sign: it returns when the entry is durable. The bytes belong to the caller. If another caller's make was
 // joined and failed, Wait runs this caller's own.
-func (p *Pending) Wait(ctx context.Context) (sig []byte, index int64, existed bool, err error) {
+func (p *Pending) Wait(ctx context.Context) (Signed, error) {
 	select {
 	case <-p.item.done:
 	default:
 		select {
 		case <-p.item.done:
 		case <-ctx.Done():
-			return nil, 0, false, context.Cause(ctx)
+			return Signed{}, context.Cause(ctx)
 		}
 	}
 	if p.item.unmade && p.retry != nil {
 		again, err := p.retry(ctx)
 		if err != nil {
-			return nil, 0, false, err
+			return Signed{}, err
 		}
 		return again.Wait(ctx)
 	}
 	if p.item.err != nil {
-		return nil, 0, false, p.item.err
+		return Signed{}, p.item.err
 	}
-	return bytes.Clone(p.item.sig), p.item.index, p.existed, nil
+	proof, err := p.log.ProofOf(p.item.index)
+	if err != nil {
+		return Signed{}, err
+	}
+	return Signed{bytes.Clone(p.item.sig), p.item.index, p.existed, proof}, nil
 }
 
 // Find gives the recorded signature of the subject, if there is one that is durable.

@@ -108,19 +108,19 @@ func TestLog(t *testing.T, open func(t *testing.T) signer.Log) {
 	give := func(s string) func() ([]byte, error) { return func() ([]byte, error) { return []byte(s), nil } }
 
 	boom := errors.New("no key")
-	if _, _, _, err := log.Sign(ctx, subject(1), meta, func() ([]byte, error) { return nil, boom }); !errors.Is(err, boom) {
+	if _, err := log.Sign(ctx, subject(1), meta, func() ([]byte, error) { return nil, boom }); !errors.Is(err, boom) {
 		t.Errorf("an error of the maker: got %v", err)
 	}
-	sig, first, existed, err := log.Sign(ctx, subject(1), meta, give("one"))
-	if err != nil || existed || string(sig) != "one" {
-		t.Fatalf("first Sign after a failed one: %q existed=%v %v", sig, existed, err)
+	first, err := log.Sign(ctx, subject(1), meta, give("one"))
+	if err != nil || first.Existed || string(first.Signature) != "one" {
+		t.Fatalf("first Sign after a failed one: %+v %v", first, err)
 	}
-	sig, index, existed, err := log.Sign(ctx, subject(1), meta, func() ([]byte, error) {
+	again, err := log.Sign(ctx, subject(1), meta, func() ([]byte, error) {
 		t.Error("made again what is recorded")
 		return []byte("other"), nil
 	})
-	if err != nil || !existed || string(sig) != "one" || index != first {
-		t.Errorf("second Sign: %q index=%d existed=%v %v", sig, index, existed, err)
+	if err != nil || !again.Existed || string(again.Signature) != "one" || again.Index != first.Index {
+		t.Errorf("second Sign: %+v %v", again, err)
 	}
 	for what, change := range map[string]func(*seallog.Subject){
 		"key":        func(s *seallog.Subject) { s.KeyFingerprint = "FF" + s.KeyFingerprint[2:] },
@@ -132,9 +132,9 @@ func TestLog(t *testing.T, open func(t *testing.T) signer.Log) {
 	} {
 		s := subject(1)
 		change(&s)
-		sig, i, existed, err := log.Sign(ctx, s, meta, give(what))
-		if err != nil || existed || string(sig) != what || i == first {
-			t.Errorf("another %s: %q index=%d existed=%v %v", what, sig, i, existed, err)
+		got, err := log.Sign(ctx, s, meta, give(what))
+		if err != nil || got.Existed || string(got.Signature) != what || got.Index == first.Index {
+			t.Errorf("another %s: %+v %v", what, got, err)
 		}
 	}
 
@@ -148,13 +148,14 @@ func TestLog(t *testing.T, open func(t *testing.T) signer.Log) {
 		for range callers {
 			wg.Go(func() {
 				want := fmt.Sprint("sig ", n)
-				sig, i, _, err := log.Sign(ctx, subject(100+n), meta, func() ([]byte, error) {
+				got, err := log.Sign(ctx, subject(100+n), meta, func() ([]byte, error) {
 					made[n].Add(1)
 					return []byte(want), nil
 				})
-				if err != nil || string(sig) != want {
-					t.Errorf("at once: %q, %v", sig, err)
+				if err != nil || string(got.Signature) != want {
+					t.Errorf("at once: %q, %v", got.Signature, err)
 				}
+				i := got.Index
 				mu.Lock()
 				defer mu.Unlock()
 				if other, taken := indexes[i]; taken && other != n {

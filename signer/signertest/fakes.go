@@ -11,7 +11,6 @@ import (
 
 	"github.com/privyseal/privyseal/keys"
 	"github.com/privyseal/privyseal/keys/secret"
-	"github.com/privyseal/privyseal/signer/seallog"
 )
 
 // Keystore is a signer.Keystore in memory.
@@ -136,55 +135,4 @@ func (s *Keystore) Unlock(ctx context.Context, user, key string, passphrase []by
 		return nil, fmt.Errorf("user %q: %w", user, keys.ErrBadPassphrase)
 	}
 	return k, nil
-}
-
-// Log is a signer.Log in memory.
-type Log struct {
-	mu      sync.Mutex
-	entries map[seallog.Subject]*entry
-	count   int64
-}
-
-type entry struct {
-	mu    sync.Mutex // held by the one who makes it
-	sig   []byte
-	index int64
-}
-
-// NewLog is empty.
-func NewLog() *Log { return &Log{entries: map[seallog.Subject]*entry{}} }
-
-// Sign implements signer.Log.
-func (l *Log) Sign(ctx context.Context, s seallog.Subject, _ seallog.Meta, make func() ([]byte, error)) ([]byte, int64, bool, error) {
-	l.mu.Lock()
-	e := l.entries[s]
-	if e == nil {
-		e = &entry{}
-		l.entries[s] = e
-	}
-	l.mu.Unlock()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.sig != nil {
-		return e.sig, e.index, true, nil
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, 0, false, err
-	}
-	sig, err := make()
-	if err != nil {
-		return nil, 0, false, err
-	}
-	l.mu.Lock()
-	e.sig, e.index = sig, l.count
-	l.count++
-	l.mu.Unlock()
-	return sig, e.index, false, nil
-}
-
-// Len is the number of signatures recorded.
-func (l *Log) Len() int64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.count
 }
