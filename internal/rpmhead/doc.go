@@ -35,7 +35,21 @@
 // behind would belong to another key, and readers do not agree on which of
 // several they check. A header and payload signature (1002 or 1005) replaces
 // only its own kind, so that both kinds can be made by one key, the header
-// signature first. Tag 278 holds any number of signatures and is appended to.
+// signature first; header signatures that name another maker go with it. Tag 278
+// holds any number of signatures and is appended to.
+//
+// # Old packages
+//
+// Packages of EL5 and EL6 have no digest of their payload in the header, so a
+// signature of the header does not cover it. CheckStrict says so last, as a
+// StrictError that NeedsPayload, and CheckStrictPayload takes them: they get one
+// signature of header and payload, under PayloadSignatureTag. Every other rule
+// that a header breaks means that readers would not agree on what it says.
+//
+// # File signatures
+//
+// FileDigests lists what IMA signs, FileSignature is the form of a signature, and
+// WithFileSignatures puts one for each file into the signature header.
 //
 // # Limits
 //
@@ -47,7 +61,8 @@
 //     every entry costs no more than the data is long;
 //   - a header is read in pieces, so that one that claims 64 MiB and holds
 //     100 bytes costs a few kilobytes;
-//   - a signature packet is at most 64 KiB.
+//   - a signature packet is at most 64 KiB;
+//   - file signatures for at most 262144 files, of RSA keys of up to 8192 bits.
 //
 // # What it does not do
 //

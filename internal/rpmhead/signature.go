@@ -75,6 +75,19 @@ func SignatureTag(packet []byte) int32 {
 	return 0
 }
 
+// PayloadSignatureTag returns the tag under which a signature of header and
+// payload belongs: SigPGP for RSA, SigGPG for every other algorithm, 0 for what is
+// no OpenPGP signature packet of version 3 or 4.
+func PayloadSignatureTag(packet []byte) int32 {
+	switch SignatureTag(packet) {
+	case SigRSA:
+		return SigPGP
+	case SigDSA:
+		return SigGPG
+	}
+	return 0
+}
+
 // packetBody returns the body of a signature packet that fills b exactly.
 func packetBody(b []byte) []byte {
 	if len(b) < 2 || len(b) > MaxPacket || b[0]&0x80 == 0 {
@@ -125,7 +138,7 @@ func exactly(b []byte, n uint64) []byte {
 var replaced = map[int32][]int32{
 	SigDSA:     {SigDSA, SigRSA, SigOpenPGP, SigPGP, SigGPG},
 	SigRSA:     {SigDSA, SigRSA, SigOpenPGP, SigPGP, SigGPG},
-	SigPGP:     {SigPGP, SigGPG},
+	SigPGP:     {SigPGP, SigGPG}, // and what strangers left
 	SigGPG:     {SigPGP, SigGPG},
 	SigOpenPGP: {SigOpenPGP}, // put back with one more
 }
@@ -147,8 +160,24 @@ func WithSignature(sig *Header, tag int32, packet []byte) (region []byte, fits b
 		want == SigDSA && tag != SigDSA && tag != SigGPG:
 		return nil, false, fmt.Errorf("rpm signature: a signature of this algorithm does not belong under tag %d", tag)
 	}
-	fields := make([]Field, 0, len(sig.entries)+1)
-	reserve := SigReservedSpace
+	if tag == SigPGP || tag == SigGPG {
+		drop = append(strangers(sig, packet), drop...)
+	}
+	fields, reserve := without(sig, drop)
+	if tag == SigOpenPGP {
+		list := append(sig.Strings(SigOpenPGP), base64.StdEncoding.EncodeToString(packet))
+		fields = append(fields, StringArrayField(tag, list...))
+	} else {
+		fields = append(fields, BinField(tag, packet))
+	}
+	return fill(fields, reserve, len(sig.raw))
+}
+
+// without returns the fields of a signature header but for those with the tags of
+// drop, the region and reserved space, and the tag that the latter has there.
+func without(sig *Header, drop []int32) (fields []Field, reserve int32) {
+	fields = make([]Field, 0, len(sig.entries)+2)
+	reserve = SigReservedSpace
 	for i := range sig.entries {
 		e := &sig.entries[i]
 		switch {
@@ -159,13 +188,20 @@ func WithSignature(sig *Header, tag int32, packet []byte) (region []byte, fits b
 			fields = append(fields, sig.field(e))
 		}
 	}
-	if tag == SigOpenPGP {
-		list := append(sig.Strings(SigOpenPGP), base64.StdEncoding.EncodeToString(packet))
-		fields = append(fields, StringArrayField(tag, list...))
-	} else {
-		fields = append(fields, BinField(tag, packet))
+	return fields, reserve
+}
+
+// strangers returns the tags of header signatures that are not by the key that
+// made packet.
+func strangers(sig *Header, packet []byte) []int32 {
+	var tags []int32
+	by, known := issuer(packet)
+	for _, s := range Signatures(sig) {
+		if other, ok := issuer(s.Packet); !s.CoversPayload() && (!known || !ok || other != by) {
+			tags = append(tags, s.Tag)
+		}
 	}
-	return fill(fields, reserve, len(sig.raw))
+	return tags
 }
 
 // fill lays out a signature header, with reserved space to make it size bytes

@@ -2,6 +2,7 @@ package rpmhead
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -35,6 +36,19 @@ func (e *StrictError) Error() string {
 	return fmt.Sprintf("rpm header: %s (tag %d): %s", e.Rule, e.Tag, e.Detail)
 }
 
+// NeedsPayload reports whether the header keeps every rule but that it pins its
+// payload: a package of EL5 or EL6, which a signature of header and payload is for.
+// Every other broken rule is a header that no signature is for.
+func (e *StrictError) NeedsPayload() bool {
+	return e.Rule == RuleNoDigest || e.Rule == RuleOnlyAltDigest || e.Rule == RuleWeakDigest
+}
+
+// NeedsPayload reports whether err is a [StrictError] that NeedsPayload.
+func NeedsPayload(err error) bool {
+	var strict *StrictError
+	return errors.As(err, &strict) && strict.NeedsPayload()
+}
+
 // digestHexLen gives the accepted payload digests by their OpenPGP number.
 var digestHexLen = map[uint64]int{
 	8: 64, 9: 96, 10: 128, // SHA-256, SHA-384, SHA-512
@@ -45,14 +59,36 @@ var digestHexLen = map[uint64]int{
 // all of it lies in the immutable region, so that what is signed is what rpm
 // reads; no tag stands twice, so that no two readers see different values; it
 // names a package; and it pins the payload by exactly one digest of SHA-256
-// or better, so that a signature of the header covers the payload too.
+// or better, so that a signature of the header covers the payload too. That the
+// last rule alone is broken ([NeedsPayload]) shows only where all others are kept.
 func (h *Header) CheckStrict() error {
 	if err := h.checkRegion(); err != nil {
 		return err
 	}
-	if err := h.checkDigest(); err != nil {
+	unpinned := h.checkDigest()
+	if unpinned != nil && !NeedsPayload(unpinned) {
+		return unpinned
+	}
+	if err := h.checkTags(); err != nil {
 		return err
 	}
+	if err := h.checkIdentity(); err != nil {
+		return err
+	}
+	return unpinned
+}
+
+// CheckStrictPayload applies the rules of CheckStrict, but for the payload's
+// digest, which may be missing or weak: the rules for a header that is signed
+// together with its payload.
+func (h *Header) CheckStrictPayload() error {
+	if err := h.CheckStrict(); !NeedsPayload(err) {
+		return err
+	}
+	return nil
+}
+
+func (h *Header) checkTags() error {
 	tags := make([]int32, len(h.entries))
 	for i, e := range h.entries {
 		tags[i] = e.Tag
@@ -63,7 +99,7 @@ func (h *Header) CheckStrict() error {
 			return &StrictError{RuleDuplicateTag, tags[i], "readers would not agree on its value"}
 		}
 	}
-	return h.checkIdentity()
+	return nil
 }
 
 func (h *Header) checkRegion() error {
@@ -104,9 +140,9 @@ func (h *Header) checkDigest() error {
 	switch h.count(tag) {
 	case 0:
 		if h.Has(TagPayloadDigestAlt) {
-			return &StrictError{RuleOnlyAltDigest, TagPayloadDigestAlt, "tag 5092 is missing; rebuild the package with a current rpm"}
+			return &StrictError{RuleOnlyAltDigest, TagPayloadDigestAlt, "tag 5092 is missing; sign header and payload, or rebuild the package with a current rpm"}
 		}
-		return &StrictError{RuleNoDigest, tag, "a header signature would not cover the payload; rebuild the package with a current rpm"}
+		return &StrictError{RuleNoDigest, tag, "a header signature would not cover the payload; sign header and payload, or rebuild the package with a current rpm"}
 	case 1:
 	default:
 		return &StrictError{RuleManyDigests, tag, "the tag occurs more than once"}

@@ -10,7 +10,8 @@ const (
 	SigLongSize      int32 = 270  // size of header and payload, 64 bits
 	SigLongArchive   int32 = 271  // size of the uncompressed payload, 64 bits
 	SigSHA256        int32 = 273  // hex digest of the header
-	SigFileSigs      int32 = 274  // IMA signatures of files
+	SigFileSigs      int32 = 274  // IMA signatures of files, hex
+	SigFileSigLength int32 = 275  // length of the longest of them in bytes
 	SigOpenPGP       int32 = 278  // base64 OpenPGP signatures of the header, any number
 	SigReserved      int32 = 999  // zeros kept for signatures, version 6 packages
 	SigSize          int32 = 1000 // size of header and payload, 32 bits
