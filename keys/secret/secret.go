@@ -4,16 +4,21 @@
 // signature. Signing afterwards is one private-key operation at full speed; nothing is parsed, and no lock is taken, so any number
 // of goroutines may sign with one Key at once.
 //
-// Signatures are OpenPGP version 4 over binary data (type 0x00) with SHA-256, and say in their hashed part when they were made,
-// by which key id (subpacket 16) and by which fingerprint (subpacket 33). No subpacket is marked critical, since rpm up to 4.16
+// Signatures are OpenPGP version 4 with SHA-256, over binary data (type 0x00: SignBinary, SignHash) or text (0x01: SignText), and say in their
+// hashed part when they were made, by which key id (subpacket 16) and by which fingerprint (subpacket 33). No subpacket is marked critical, since rpm up to 4.16
 // refuses some that are, and no salt notation is added: the same input at the same second gives the same bytes.
 //
 // Where a key has a signing subkey, that one signs. A primary key that may only certify never signs data, although rpm 4.18 would
 // accept it.
 //
-// Keys are RSA-4096 or EdDSA over Ed25519 (algorithm 22): the two that rpm 4.18 verifies. Secret halves are held in ordinary
+// An RSA key of purpose ima signs file digests for the kernel instead (SignIMA), which knows it by a certificate of its own kind (X509).
+//
+// Keys are RSA-4096 or EdDSA over Ed25519 (algorithm 22), the two that rpm 4.18 verifies, or RSA-3072 where Import brings one. What is
+// imported is checked and stripped: see Import. Extend makes the same key with another expiry, Revocation its revocation certificate.
+//
+// Secret halves are held in ordinary
 // memory, which Go's garbage collector may copy; keeping the process from being read or swapped out is the caller's work. The
-// package encrypts nothing: keys/vault does.
+// package encrypts nothing: keys/vault does. It does not make OpenPGP version 6 keys or signatures: rpm 4.18 refuses them.
 package secret
 
 import (
@@ -143,11 +148,11 @@ func Parse(secretBytes []byte) (k *Key, err error) {
 	if _, err := reader.Next(); err == nil {
 		return nil, errors.New("secret key: more than one key in the input")
 	}
-	var public bytes.Buffer
-	if err := entity.Serialize(&public); err != nil {
+	public, err := write(entity, false)
+	if err != nil {
 		return nil, fmt.Errorf("secret key: writing its certificate: %w", err)
 	}
-	certs, err := pgp.ReadCertificates(&public)
+	certs, err := pgp.ReadCertificates(bytes.NewReader(public))
 	if err != nil {
 		return nil, fmt.Errorf("secret key: its certificate: %w", err)
 	}
@@ -187,8 +192,10 @@ func (k *Key) choose(entity *openpgp.Entity) error {
 		k.algo = keys.EdDSA
 	case k.info.Algorithm == pgp.RSA && k.info.Bits == rsaBits:
 		k.algo = keys.RSA4096
+	case k.info.Algorithm == pgp.RSA && k.info.Bits == 3072:
+		k.algo = keys.RSA3072
 	default:
-		return fmt.Errorf("secret key: %s of %d bits is not supported, only RSA of %d bits and EdDSA (algorithm 22)",
+		return fmt.Errorf("secret key: %s of %d bits is not supported, only RSA of 3072 or %d bits and EdDSA (algorithm 22)",
 			k.info.Algorithm, k.info.Bits, rsaBits)
 	}
 	return nil
@@ -211,39 +218,3 @@ func (k *Key) SigningFingerprint() string { return k.info.Fingerprint }
 
 // SigningKeyID is the key id of the key that signs: 16 lower case hex digits.
 func (k *Key) SigningKeyID() string { return k.info.KeyID }
-
-// SignBinary gives a signature packet over data. It refuses a moment at which the key did not exist yet or has expired, since
-// everybody would call such a signature bad.
-func (k *Key) SignBinary(data []byte, now time.Time) ([]byte, error) {
-	now = now.Truncate(time.Second)
-	switch {
-	case now.Before(k.info.Created):
-		return nil, fmt.Errorf("key %s was made on %s, after %s: check the clock of this machine",
-			k.info.KeyID, k.info.Created.Format(time.RFC3339), now.UTC().Format(time.RFC3339))
-	case !k.info.Expires.IsZero() && !now.Before(k.info.Expires):
-		return nil, fmt.Errorf("key %s expired on %s", k.info.KeyID, k.info.Expires.Format(time.RFC3339))
-	}
-	sig := &packet.Signature{
-		Version:      4,
-		SigType:      packet.SigTypeBinary,
-		PubKeyAlgo:   k.signer.PubKeyAlgo,
-		Hash:         crypto.SHA256,
-		CreationTime: now,
-		IssuerKeyId:  &k.signer.KeyId,
-	}
-	h := crypto.SHA256.New()
-	h.Write(data)
-	if err := sig.Sign(h, k.signer, config(now)); err != nil {
-		return nil, fmt.Errorf("signing with key %s: %w", k.info.KeyID, err)
-	}
-	// The library drops the error of the private-key operation itself; what is missing then is the value.
-	if sig.RSASignature == nil && (sig.EdDSASigR == nil || sig.EdDSASigS == nil) {
-		return nil, fmt.Errorf("signing with key %s: the private-key operation failed", k.info.KeyID)
-	}
-	var out bytes.Buffer
-	out.Grow(1024)
-	if err := sig.Serialize(&out); err != nil {
-		return nil, fmt.Errorf("signing with key %s: %w", k.info.KeyID, err)
-	}
-	return out.Bytes(), nil
-}
