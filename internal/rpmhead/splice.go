@@ -2,6 +2,7 @@ package rpmhead
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -81,11 +82,36 @@ func SignInPlace(path string, tag int32, packet []byte) (inPlace bool, err error
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", path, err)
 	}
-	region, fits, err := WithSignature(pkg.Signature, tag, packet)
+	region, _, err := WithSignature(pkg.Signature, tag, packet)
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", path, err)
 	}
-	if fits {
+	return replace(f, pkg, region)
+}
+
+// ReplaceSignature gives an RPM file another signature header (padding included), as
+// SignInPlace does. The file must be the one that pkg was read from.
+func ReplaceSignature(path string, pkg *Package, region []byte) (inPlace bool, err error) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	now, err := Read(bufio.NewReaderSize(f, 32<<10))
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", path, err)
+	}
+	if !bytes.Equal(now.Header.raw, pkg.Header.raw) || len(now.sigRegion) != len(pkg.sigRegion) {
+		return false, fmt.Errorf("%s: the file was changed meanwhile", path)
+	}
+	return replace(f, now, region)
+}
+
+func replace(f *os.File, pkg *Package, region []byte) (inPlace bool, err error) {
+	if err := checkRegion(region); err != nil {
+		return false, err
+	}
+	if len(region) == len(pkg.sigRegion) {
 		if _, err := f.WriteAt(region, LeadSize); err != nil {
 			return true, err
 		}
@@ -95,7 +121,7 @@ func SignInPlace(path string, tag int32, packet []byte) (inPlace bool, err error
 	if err != nil {
 		return false, err
 	}
-	out, err := durable.Create(path, st.Mode().Perm())
+	out, err := durable.Create(f.Name(), st.Mode().Perm())
 	if err != nil {
 		return false, err
 	}
