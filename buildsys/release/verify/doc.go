@@ -20,7 +20,8 @@
 //   - unknown-key: it has, but by keys that are not known here
 //   - bad: a signature is wrong, or the file is damaged, or nothing that is signed
 //     covers the payload: a header signature of a package without a payload digest of
-//     SHA-256 or better says nothing of the files in it
+//     SHA-256 or better says nothing of the files in it; or the header breaks another
+//     of rpmhead's rules, so that readers would not agree on what it says
 //   - no-proof: well signed, but without a proof that its log has it
 //   - bad-proof: a proof is there, and does not hold
 //

@@ -97,7 +97,12 @@ type good struct {
 }
 
 func (v *Verifier) judge(r Report, pkg *rpmhead.Package, f *os.File, sigs []rpmhead.Sig, proofs Proofs) Report {
-	covered := pinsPayload(pkg.Header) == nil
+	// A signature of the header covers the payload by the digest in it.
+	unpinned := pkg.Header.CheckStrict()
+	if unpinned != nil && !rpmhead.NeedsPayload(unpinned) {
+		return r.end(Bad, unpinned)
+	}
+	covered := unpinned == nil
 	var made []good
 	var unknown string
 	for _, s := range sigs {
@@ -126,7 +131,7 @@ func (v *Verifier) judge(r Report, pkg *rpmhead.Package, f *os.File, sigs []rpmh
 	}
 	r.name(made[0].cert)
 	if !covered {
-		return r.end(Bad, fmt.Errorf("no signature covers the payload: %w", pinsPayload(pkg.Header)))
+		return r.end(Bad, fmt.Errorf("no signature covers the payload: %w", unpinned))
 	}
 	if v.Log.IsZero() {
 		r.Outcome = Verified
@@ -141,20 +146,6 @@ func (r *Report) name(c *pgp.Certificate) {
 	if ids := c.UserIDs(); len(ids) > 0 {
 		r.Key = ids[0]
 	}
-}
-
-// pinsPayload says why a signature of the header says nothing of the payload; nil
-// when it does.
-func pinsPayload(h *rpmhead.Header) error {
-	err := h.CheckStrict()
-	var strict *rpmhead.StrictError
-	if errors.As(err, &strict) {
-		switch strict.Rule {
-		case rpmhead.RuleNoDigest, rpmhead.RuleOnlyAltDigest, rpmhead.RuleManyDigests, rpmhead.RuleWeakDigest, rpmhead.RuleMalformed:
-			return err
-		}
-	}
-	return nil
 }
 
 // prove looks for a proof that the log has one of the signatures.
