@@ -30,7 +30,7 @@ func capability(name, what string, probe func() error) *Capability {
 // The whole list. The house's tests refuse a skip for any other reason.
 var (
 	NetNS    = capability("NetNS", "make a network namespace", probeNetNS)
-	NFTables = capability("NFTables", "load an nftables rule in a network namespace", probeNFTables)
+	NFTables = capability("NFTables", "load nftables rules that track connections in a network namespace", probeNFTables)
 	Cgroups  = capability("Cgroups", "make a control group with a memory limit", probeCgroups)
 	Landlock = capability("Landlock", "the kernel offers Landlock", probeLandlock)
 	FUSE     = capability("FUSE", "open /dev/fuse", probeFUSE)
@@ -87,7 +87,10 @@ func probeNetNS() error { return run("unshare", "--net", "ip", "link", "set", "l
 func probeNFTables() error {
 	return run("unshare", "--net", "nft", "add table inet privyseal_probe; "+
 		"add chain inet privyseal_probe c { type filter hook input priority 0; }; "+
-		"add rule inet privyseal_probe c tcp dport 1 drop")
+		"add rule inet privyseal_probe c ct state invalid drop; "+
+		"add rule inet privyseal_probe c tcp dport 1 drop; "+
+		"add chain inet privyseal_probe z { type filter hook prerouting priority raw; }; "+
+		"add rule inet privyseal_probe z ct zone set 1")
 }
 
 // probeCgroups makes and removes a group in whichever hierarchy holds the memory

@@ -21,6 +21,11 @@
 // # The valve
 //
 // A [Valve] stands between a TCP client and a server and loses, delays or cuts what
-// passes. It works on connections, not packets: to see the kernel's own timers fire, a
-// test needs [NetNS] and [NFTables].
+// passes. It works on connections, not packets.
+//
+// # The net
+//
+// A [Net] is hosts in network namespaces around a router that tracks connections: it
+// can forget them, drop packets one way, and give a host another address. In it the
+// kernel's own timers are seen at work.
 package lab
