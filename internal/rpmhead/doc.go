@@ -48,8 +48,8 @@
 //
 // # File signatures
 //
-// FileDigests lists what IMA signs, FileSignature is the form of a signature, and
-// WithFileSignatures puts one for each file into the signature header.
+// IMADigests lists what the kernel's IMA wants signed, VerifyIMA checks what was,
+// and WithFileSignatures puts a signature for each file into the signature header.
 //
 // # Limits
 //
@@ -62,7 +62,7 @@
 //   - a header is read in pieces, so that one that claims 64 MiB and holds
 //     100 bytes costs a few kilobytes;
 //   - a signature packet is at most 64 KiB;
-//   - file signatures for at most 262144 files, of RSA keys of up to 8192 bits.
+//   - file signatures for at most 200000 files, of RSA keys of up to 8192 bits.
 //
 // # What it does not do
 //

@@ -10,8 +10,8 @@ import (
 	"fmt"
 )
 
-// maxIMAFiles bounds the files of one package that are signed for IMA.
-const maxIMAFiles = 200_000
+// MaxIMAFiles bounds the files of one package that are signed for IMA.
+const MaxIMAFiles = 200_000
 
 // imaHashes gives, for FILEDIGESTALGO, the hash and the number by which the kernel's IMA knows it.
 var imaHashes = map[uint64]struct {
@@ -21,7 +21,7 @@ var imaHashes = map[uint64]struct {
 
 // IMADigests gives the digests of a package's files as IMA signs them, and FILEDIGESTALGO's number of their hash: one for each file, nil
 // for directories and links, which have none. Digests of MD5, or of other lengths than the hash has, are refused, and source packages,
-// whose files are never installed.
+// whose files are never installed, and packages without files.
 func IMADigests(h *Header) (algo byte, digests [][]byte, err error) {
 	if h.IsSource() {
 		return 0, nil, errors.New("a source package: its files are not installed, so IMA never measures them")
@@ -33,8 +33,13 @@ func IMADigests(h *Header) (algo byte, digests [][]byte, err error) {
 	if e == nil {
 		return 0, nil, errors.New("the header has no file digests")
 	}
-	if e.Type != StringArray || e.Count > maxIMAFiles {
-		return 0, nil, fmt.Errorf("file digests are no list of at most %d", maxIMAFiles)
+	if e.Type != StringArray || e.Count > MaxIMAFiles {
+		return 0, nil, fmt.Errorf("file digests are no list of at most %d", MaxIMAFiles)
+	}
+	for _, tag := range []int32{TagBaseNames, TagOldFilenames} {
+		if names := h.find(tag); names != nil && names.Count != e.Count {
+			return 0, nil, fmt.Errorf("%d file names (tag %d) and %d file digests", names.Count, tag, e.Count)
+		}
 	}
 	a := h.find(TagFileDigestAlgo)
 	if a == nil {
@@ -63,24 +68,63 @@ func IMADigests(h *Header) (algo byte, digests [][]byte, err error) {
 	return byte(n), digests, nil
 }
 
+const (
+	imaHeader = 9    // of a signature's bytes
+	maxIMASig = 1024 // RSA of 8192 bits
+)
+
+// parseIMA takes a signature of version 2 of the kernel's format apart: its number of the hash, and what the key made.
+func parseIMA(signature string) (hash byte, value []byte, err error) {
+	if len(signature) > 2*(imaHeader+maxIMASig) {
+		return 0, nil, fmt.Errorf("not an IMA signature: %d hex digits are too many", len(signature))
+	}
+	// 3: a digital signature; 2: the version; the hash; four bytes of the key's id; the length.
+	b, err := hex.DecodeString(signature)
+	if err != nil || len(b) <= imaHeader || b[0] != 3 || b[1] != 2 || int(binary.BigEndian.Uint16(b[7:])) != len(b)-imaHeader {
+		return 0, nil, errors.New("not an IMA signature of version 2")
+	}
+	return b[2], b[imaHeader:], nil
+}
+
 // VerifyIMA checks an IMA signature (hex, as FILESIGNATURES holds it: version 2 of the kernel's format) over a digest.
 func VerifyIMA(signature string, algo byte, digest []byte, keys []*rsa.PublicKey) error {
 	kind, ok := imaHashes[uint64(algo)]
 	if !ok {
 		return fmt.Errorf("digest of unknown algorithm %d", algo)
 	}
-	b, err := hex.DecodeString(signature)
-	if err != nil || len(b) < 9 {
-		return errors.New("not an IMA signature")
+	hash, value, err := parseIMA(signature)
+	if err != nil {
+		return err
 	}
-	// 3: a digital signature; 2: the version; the hash; four bytes of the key's id; the length.
-	if b[0] != 3 || b[1] != 2 || b[2] != kind.ima || int(binary.BigEndian.Uint16(b[7:])) != len(b)-9 {
-		return errors.New("not an IMA signature of version 2 over this hash")
+	if hash != kind.ima {
+		return errors.New("the IMA signature is over another hash")
 	}
 	for _, k := range keys {
-		if rsa.VerifyPKCS1v15(k, kind.hash, digest, b[9:]) == nil {
+		if rsa.VerifyPKCS1v15(k, kind.hash, digest, value) == nil {
 			return nil
 		}
 	}
 	return errors.New("the IMA signature does not verify")
+}
+
+// WithFileSignatures returns a signature header, padding included, that holds IMA signatures of the package's files (hex, "" for a file
+// that has none, in the order of IMADigests) in the place of those that were there. OpenPGP signatures do not cover them and stay. fits
+// is as for WithSignature.
+func WithFileSignatures(sig *Header, signatures []string) (region []byte, fits bool, err error) {
+	if len(signatures) == 0 || len(signatures) > MaxIMAFiles {
+		return nil, false, fmt.Errorf("rpm signature: IMA signatures of %d files, 1 to %d are accepted", len(signatures), MaxIMAFiles)
+	}
+	longest := 0
+	for i, s := range signatures {
+		if s == "" {
+			continue
+		}
+		if _, _, err := parseIMA(s); err != nil {
+			return nil, false, fmt.Errorf("rpm signature: file %d: %w", i, err)
+		}
+		longest = max(longest, len(s)/2)
+	}
+	fields, reserve := without(sig, []int32{SigFileSigs, SigFileSigLength})
+	fields = append(fields, StringArrayField(SigFileSigs, signatures...), Int32Field(SigFileSigLength, uint32(longest)))
+	return fill(fields, reserve, len(sig.raw))
 }
