@@ -4,17 +4,12 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 
 	"github.com/privyseal/privyseal/internal/daemon"
-	"github.com/privyseal/privyseal/internal/hop"
-	"github.com/privyseal/privyseal/keys/vault"
-	"github.com/privyseal/privyseal/signer"
 	"github.com/privyseal/privyseal/signer/console"
+	"github.com/privyseal/privyseal/signer/keeper"
 )
 
 func main() { daemon.Main("privyseal-signer", run) }
@@ -27,7 +22,7 @@ func run(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	c := &console.Console{Dir: *dir, Out: os.Stdout, Terminal: console.Stdin()}
-	c.Serve = func(ctx context.Context) error { return serve(ctx, *dir, log) }
+	c.Serve = func(ctx context.Context) error { return keeper.Serve(ctx, *dir, log) }
 	switch {
 	case *batch != "" && fs.NArg() > 0:
 		return daemon.Usagef("--batch and a command exclude each other")
@@ -37,48 +32,4 @@ func run(ctx context.Context, log *slog.Logger) error {
 		return c.Serve(ctx)
 	}
 	return c.Run(ctx, fs.Args())
-}
-
-// serve holds the vault and signs until ctx ends. What it opens is closed in the reverse order: the lock goes last.
-func serve(ctx context.Context, dir string, log *slog.Logger) (err error) {
-	lock, err := vault.Acquire(dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, lock.Release()) }()
-	record, err := console.Record(dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, record.Close()) }()
-	if n := record.Notice(); n != "" {
-		log.Warn("record repaired", "what", n)
-	}
-	v, err := lock.Hold(record)
-	if err != nil {
-		return err
-	}
-	cfg, err := signer.LoadConfig(filepath.Join(dir, "signer.conf"))
-	if err != nil {
-		return err
-	}
-	identity, err := os.ReadFile(filepath.Join(dir, "inner.pem"))
-	if err != nil {
-		return err
-	}
-	if cfg.Inner, err = hop.NewIdentity(identity, identity, v.State().CACertificate()); err != nil {
-		return fmt.Errorf("inner certificate: %w", err)
-	}
-	if _, err := record.AppendEvent(ctx, "serve", []byte(daemon.Version)); err != nil {
-		return err
-	}
-	cfg.Ready = func() { daemon.Ready() }
-	log.Info("serving", "signer", cfg.Name, "generation", v.State().Generation(), "entries", record.Size())
-	// The inbox ends with signing, and signing with the inbox.
-	ctx, stop := context.WithCancel(ctx)
-	inbox := make(chan error, 1)
-	go func() { defer stop(); inbox <- v.ServeInbox(ctx, log) }()
-	err = signer.Serve(ctx, cfg, signer.FromVault(v), record, log)
-	stop()
-	return errors.Join(err, <-inbox)
 }

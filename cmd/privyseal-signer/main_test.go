@@ -3,10 +3,12 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -51,7 +53,7 @@ func newSite(t *testing.T) site {
 	s.write("ca.pem", ca.CertPEM())
 	s.write("pass", []byte("a passphrase\n"))
 	// Port 1 has no bridge: the signer must come up all the same.
-	s.must("init --name signer1 --bridge 127.0.0.1:1 --outer-cert signer.pem --outer-key signer.pem --outer-ca ca.pem --argon2-memory-kib 64\n" +
+	s.must("init --name signer1 --bridge 127.0.0.1:1 --outer-cert signer.pem --outer-key signer.pem --outer-ca ca.pem --argon2-memory-kib 64 --consoles pts/*\n" +
 		"user add ann --passphrase-file pass\n" +
 		"key new release --type eddsa --purpose rpm --uid 'Release <release@test.invalid>' --for ann --public-out release.asc\n")
 	return s
@@ -274,41 +276,102 @@ func TestCommandLine(t *testing.T) {
 	}
 }
 
-// On a real terminal, which script(1) gives, a passphrase is asked for twice and not shown.
-func TestRealTerminal(t *testing.T) {
-	s := newSite(t)
-	cmd := exec.Command("script", "-qec", fmt.Sprintf("'%s' --vault '%s' user add tina", os.Args[0], s.vault), "/dev/null")
+// pty is the program on a pseudo-terminal, which script(1) gives. It is an orphan: whoever runs the tests may have come in by ssh, and
+// the program looks for that among its parents.
+type pty struct {
+	t    *testing.T
+	in   io.WriteCloser
+	seen chan string // all of what it printed so far; closed at the end
+	out  string
+}
+
+func (s site) pty(line string) *pty {
+	s.t.Helper()
+	s.write("line", fmt.Appendf(nil, "cd '%s'; '%s' --vault '%s' %s; echo \"exit $?.\"\n", s.dir, os.Args[0], s.vault, line))
+	cmd := exec.Command("setsid", "--fork", "script", "-qec", "sh '"+filepath.Join(s.dir, "line")+"'", "/dev/null")
 	cmd.Env = append(os.Environ(), asProgram+"=1")
-	in, err := cmd.StdinPipe()
+	p := &pty{t: s.t, seen: make(chan string, 1000)}
+	stdin, in, err := os.Pipe()
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	var out bytes.Buffer
-	seen := make(chan string, 100)
-	cmd.Stdout = writer(func(b []byte) { out.Write(b); seen <- out.String() })
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	out, stdout, err := os.Pipe()
+	if err != nil {
+		s.t.Fatal(err)
 	}
-	for _, prompt := range []string{"(new): ", "The same again: "} {
-		deadline := time.After(10 * time.Second)
-		for text := ""; !strings.Contains(text, prompt); {
-			select {
-			case text = <-seen:
-			case <-deadline:
-				t.Fatalf("no prompt %q", prompt)
+	cmd.Stdin, cmd.Stdout, p.in = stdin, stdout, in
+	s.t.Cleanup(func() { in.Close(); out.Close() })
+	if err := cmd.Run(); err != nil {
+		s.t.Fatal(err)
+	}
+	stdin.Close()
+	stdout.Close()
+	go func() {
+		defer close(p.seen)
+		var all []byte
+		buf := make([]byte, 4096)
+		for {
+			n, err := out.Read(buf)
+			all = append(all, buf[:n]...)
+			p.seen <- string(all)
+			if err != nil {
+				return
 			}
 		}
-		// The prompt is printed before echo is switched off.
-		time.Sleep(100 * time.Millisecond)
-		if _, err := in.Write([]byte("typed passphrase\n")); err != nil {
-			t.Fatal(err)
+	}()
+	return p
+}
+
+// wait waits until the program has printed something more.
+func (p *pty) wait(want string) {
+	p.t.Helper()
+	deadline := time.After(20 * time.Second)
+	start := len(p.out)
+	for !strings.Contains(p.out[start:], want) {
+		select {
+		case text, ok := <-p.seen:
+			if !ok {
+				p.t.Fatalf("it ended before it said %q:\n%s", want, p.out)
+			}
+			p.out = text
+		case <-deadline:
+			p.t.Fatalf("it does not say %q:\n%s", want, p.out)
 		}
 	}
-	if err := cmd.Wait(); err != nil || !strings.Contains(out.String(), "user tina added") || strings.Contains(out.String(), "typed passphrase") {
-		t.Errorf("%v\n%s", err, &out)
+	p.out = p.out[:start+strings.Index(p.out[start:], want)+len(want)]
+}
+
+// answer waits for a prompt and types a line.
+func (p *pty) answer(prompt, line string) {
+	p.t.Helper()
+	p.wait(prompt)
+	// The prompt is printed before echo is switched off.
+	time.Sleep(100 * time.Millisecond)
+	if _, err := io.WriteString(p.in, line+"\n"); err != nil {
+		p.t.Fatal(err)
 	}
 }
 
-type writer func([]byte)
+// end waits for the end and gives all that was printed, and the exit code.
+func (p *pty) end() (string, string) {
+	p.t.Helper()
+	for text := range p.seen {
+		p.out = text
+	}
+	m := regexp.MustCompile(`(?s)^(.*)exit (\d+)\.\s*$`).FindStringSubmatch(p.out)
+	if m == nil {
+		p.t.Fatalf("it did not end:\n%s", p.out)
+	}
+	return m[1], m[2]
+}
 
-func (w writer) Write(b []byte) (int, error) { w(b); return len(b), nil }
+// On a real terminal a passphrase is asked for twice and not shown.
+func TestRealTerminal(t *testing.T) {
+	s := newSite(t)
+	p := s.pty("user add tina")
+	p.answer("(new): ", "typed passphrase")
+	p.answer("The same again: ", "typed passphrase")
+	if out, code := p.end(); code != "0" || !strings.Contains(out, "user tina added") || strings.Contains(out, "typed passphrase") {
+		t.Errorf("exit %s\n%s", code, out)
+	}
+}

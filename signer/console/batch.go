@@ -3,136 +3,129 @@ package console
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/privyseal/privyseal/internal/daemon"
 )
 
-const (
-	maxBatch = 1 << 20
-	maxLine  = 64 << 10
-)
+const maxBatch = 1 << 20
+
+// script is a reviewed file of commands, read and checked.
+type script struct {
+	file     string
+	sum      [32]byte
+	commands []command
+}
+
+type command struct {
+	line  int
+	text  string // as it stands in the file
+	words []string
+}
 
 // Batch runs the commands in a file, one a line, and stops at the first that fails.
 func (c *Console) Batch(ctx context.Context, file string) error {
-	f, err := os.Open(file)
+	s, err := c.load(ctx, file)
 	if err != nil {
-		return fmt.Errorf("batch: %w", err)
+		return err
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxBatch+1))
-	if err != nil {
-		return fmt.Errorf("batch %s: %w", file, err)
-	}
-	if len(data) > maxBatch {
-		return fmt.Errorf("batch %s: longer than the limit of %d bytes", file, maxBatch)
-	}
-	// The whole file is read, and every command of it checked for how it is written, before the first one runs: a typing mistake
-	// at the end must not be found half way.
-	type command struct {
-		line  int
-		words []string
-	}
-	var commands []command
-	number := 0
-	for line := range bytes.Lines(data) {
-		number++
-		words, err := splitLine(string(bytes.TrimRight(line, "\r\n")))
-		if err != nil {
-			return daemon.Usagef("%s:%d: %w", file, number, err)
-		}
-		if len(words) == 0 {
-			continue
-		}
-		check := Console{Dir: c.Dir, Out: io.Discard, Terminal: c.Terminal, checking: true}
-		if err := check.run(ctx, words); err != nil && !errors.Is(err, errChecked) {
-			return fmt.Errorf("%s:%d: %w", file, number, err)
-		}
-		commands = append(commands, command{number, words})
-	}
-	for i, cmd := range commands {
-		if cmd.words[0] == "serve" && i+1 < len(commands) {
-			return daemon.Usagef("%s:%d: serve does not end by itself: it has to be the last command", file, cmd.line)
-		}
-	}
-	for _, cmd := range commands {
+	for _, cmd := range s.commands {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := c.run(ctx, cmd.words); err != nil && !errors.Is(err, flag.ErrHelp) {
+		if err := c.run(ctx, cmd.words); err != nil && !isHelp(err) {
 			return fmt.Errorf("%s:%d: %w", file, cmd.line, err)
 		}
 	}
 	return nil
 }
 
-// splitLine splits one line as a shell would, but expands nothing.
-func splitLine(line string) ([]string, error) {
-	switch {
-	case len(line) > maxLine:
-		return nil, fmt.Errorf("line is longer than the limit of %d bytes", maxLine)
-	case !utf8.ValidString(line):
-		return nil, errors.New("line is not UTF-8")
-	case strings.ContainsRune(line, 0):
-		return nil, errors.New("line holds a NUL")
+// load reads a file of commands and checks every one of them before the first can run: a typing mistake at the end, or a file that was
+// not brought along, must not be found half way.
+func (c *Console) load(ctx context.Context, file string) (*script, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("batch: %w", err)
 	}
-	var words []string
-	var word strings.Builder
-	inWord := false
-	end := func() {
-		if inWord {
-			words = append(words, word.String())
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxBatch+1))
+	if err != nil {
+		return nil, fmt.Errorf("batch %s: %w", file, err)
+	}
+	if len(data) > maxBatch {
+		return nil, fmt.Errorf("batch %s: longer than the limit of %d bytes", file, maxBatch)
+	}
+	s := &script{file: file, sum: sha256.Sum256(data)}
+	made := make(map[string]bool)
+	number := 0
+	for line := range bytes.Lines(data) {
+		number++
+		text := string(bytes.TrimRight(line, "\r\n"))
+		words, err := splitLine(text)
+		if err != nil {
+			return nil, daemon.Usagef("%s:%d: %w", file, number, err)
 		}
-		word.Reset()
-		inWord = false
+		if len(words) == 0 {
+			continue
+		}
+		if err := c.check(ctx, words, made); err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", file, number, err)
+		}
+		s.commands = append(s.commands, command{number, strings.TrimSpace(text), words})
 	}
-	for i := 0; i < len(line); i++ {
-		switch ch := line[i]; ch {
-		case ' ', '\t':
-			end()
-		case '#':
-			if !inWord {
-				return words, nil
-			}
-			word.WriteByte(ch)
-		case '\'':
-			n := strings.IndexByte(line[i+1:], '\'')
-			if n < 0 {
-				return nil, fmt.Errorf("column %d: ' is not closed", i+1)
-			}
-			word.WriteString(line[i+1 : i+1+n])
-			inWord = true
-			i += n + 1
-		case '"':
-			start := i
-			inWord = true
-			for i++; i < len(line) && line[i] != '"'; i++ {
-				if line[i] == '\\' && i+1 < len(line) && strings.IndexByte("\"\\$`", line[i+1]) >= 0 {
-					i++
-				}
-				word.WriteByte(line[i])
-			}
-			if i == len(line) {
-				return nil, fmt.Errorf("column %d: \" is not closed", start+1)
-			}
-		case '\\':
-			if i+1 == len(line) {
-				return nil, errors.New("line ends with a backslash; a command stands on one line")
-			}
-			i++
-			word.WriteByte(line[i])
-			inWord = true
-		default:
-			word.WriteByte(ch)
-			inWord = true
+	for i, cmd := range s.commands {
+		if cmd.words[0] == "serve" && i+1 < len(s.commands) {
+			return nil, daemon.Usagef("%s:%d: serve does not end by itself: it has to be the last command", file, cmd.line)
 		}
 	}
-	end()
-	return words, nil
+	return s, nil
+}
+
+// check looks at one command without running it. made are the files that the commands before it write.
+func (c *Console) check(ctx context.Context, words []string, made map[string]bool) error {
+	if slices.Contains([]string{"ceremony", "policy edit"}, strings.Join(words[:min(len(words), 1+strings.Count(words[0], "policy"))], " ")) {
+		return daemon.Usagef("%s has no place in a file of commands", words[0])
+	}
+	var files []namedFile
+	look := Console{Dir: c.Dir, Out: io.Discard, Terminal: c.Terminal, mode: onlyCheck, files: &files}
+	if err := look.run(ctx, words); err != nil && !errors.Is(err, errChecked) {
+		return err
+	}
+	for _, file := range files {
+		if *file.path == "" {
+			continue
+		}
+		path, err := filepath.Abs(*file.path)
+		if err != nil {
+			return err
+		}
+		if file.use == writes {
+			if st, err := os.Stat(filepath.Dir(path)); err != nil || !st.IsDir() {
+				return fmt.Errorf("%s cannot be written: there is no directory %s", *file.path, filepath.Dir(path))
+			}
+			made[path] = true
+			continue
+		}
+		if made[path] {
+			continue
+		}
+		if st, err := os.Stat(path); err != nil {
+			var perr *fs.PathError
+			if errors.As(err, &perr) {
+				err = perr.Err
+			}
+			return fmt.Errorf("%s cannot be read: %w", *file.path, err)
+		} else if st.IsDir() {
+			return fmt.Errorf("%s is a directory", *file.path)
+		}
+	}
+	return nil
 }

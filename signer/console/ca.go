@@ -2,33 +2,30 @@ package console
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/hex"
-	"flag"
 	"fmt"
-	"io"
 	"os"
-	"time"
+	"strings"
+	"text/tabwriter"
 
-	"github.com/privyseal/privyseal/internal/daemon"
 	"github.com/privyseal/privyseal/internal/hop"
 	"github.com/privyseal/privyseal/internal/pki"
 	"github.com/privyseal/privyseal/keys"
+	"github.com/privyseal/privyseal/keys/vault"
 )
 
 const maxRequest = 1 << 20
 
 func (c *Console) caIssue(ctx context.Context, args []string) error {
-	fs := flag.NewFlagSet("ca issue", flag.ContinueOnError)
-	user := fs.String("user", "", "`NAME` of the user to whom the certificate is bound")
-	out := fs.String("out", "", "`file` to write")
-	days := fs.Int("days", int(pki.DefaultLife.Hours()/24), "life of the certificate")
-	pass := fs.String("passphrase-file", "", "`file` whose first line is the console passphrase")
-	words, err := c.parse(fs, args, []string{"user", "out"}, "CSRFILE")
+	f := c.form("ca issue")
+	user := f.String("user", "", "`NAME` of the user to whom the certificate is bound")
+	out := f.out("out", "`file` to write")
+	days := f.days("days", int(pki.DefaultLife.Hours()/24), 1, 3650, "life of the certificate")
+	pass := f.file(secret, "passphrase-file", "`file` whose first line is the console passphrase")
+	words, err := f.parse(args, []string{"user", "out"}, "CSRFILE")
 	if err != nil {
 		return err
-	}
-	if *days < 1 || *days > 3650 {
-		return daemon.Usagef("--days must be 1 to 3650")
 	}
 	csr, err := readRequest(words[0], *user)
 	if err != nil {
@@ -56,39 +53,100 @@ func (c *Console) caIssue(ctx context.Context, args []string) error {
 		return err
 	}
 	leaf, err := ca.Issue(pki.Request{
-		CN: *user, URI: pki.RoleURI(hop.RoleClient, *user), Client: true, CSR: csr, Life: time.Duration(*days) * 24 * time.Hour,
+		CN: *user, URI: pki.RoleURI(hop.RoleClient, *user), Client: true, CSR: csr, Life: daysOf(*days),
 	})
 	if err != nil {
 		return err
 	}
-	fingerprint := pki.Fingerprint(leaf.Cert)
-	change, err := state.BindCertificate(author(), *user, keys.Certificate{
-		SHA256: hex.EncodeToString(fingerprint[:]), Serial: leaf.Cert.SerialNumber.Text(16), NotAfter: leaf.Cert.NotAfter,
-	})
+	change, err := state.BindCertificate(c.author(), *user, certificateOf(leaf.Cert))
 	if err != nil {
 		return err
 	}
 	if err := c.applyWithFile(ctx, change, *out, leaf.CertPEM()); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.Out, "certificate of user %s, valid until %s, written to %s\n", *user, leaf.Cert.NotAfter.UTC().Format(time.DateOnly), *out)
+	fmt.Fprintf(c.Out, "certificate of user %s, valid until %s, written to %s\n", *user, day(leaf.Cert.NotAfter), *out)
 	return nil
+}
+
+// certificateOf says of a certificate what the vault keeps of it.
+func certificateOf(cert *x509.Certificate) keys.Certificate {
+	sum := pki.Fingerprint(cert)
+	c := keys.Certificate{SHA256: hex.EncodeToString(sum[:]), Serial: cert.SerialNumber.Text(16), NotAfter: cert.NotAfter}
+	if len(cert.URIs) == 1 {
+		c.SAN = cert.URIs[0].String()
+	}
+	return c
+}
+
+// userBind binds a certificate that the inner CA issued before: one that was unbound, or is somebody's of a new name.
+func (c *Console) userBind(ctx context.Context, args []string) error {
+	words, err := c.form("user bind").parse(args, nil, "NAME", "FILE")
+	if err != nil {
+		return err
+	}
+	data, err := readFile(words[1], maxRequest)
+	if err != nil {
+		return err
+	}
+	cert, err := pki.ParseCertificate(data)
+	if err != nil {
+		return fmt.Errorf("%s: %w", words[1], err)
+	}
+	return c.change(ctx, func(s *vault.State) (*vault.Change, error) {
+		ca, err := pki.ParseCertificate(s.CACertificate())
+		if err != nil {
+			return nil, err
+		}
+		if err := cert.CheckSignatureFrom(ca); err != nil {
+			return nil, fmt.Errorf("%s is no certificate of this signer's inner CA: issue one with ca issue (%w)", words[1], err)
+		}
+		bound := certificateOf(cert)
+		if !strings.HasPrefix(bound.SAN, pki.RoleURI(hop.RoleClient, "")) {
+			return nil, fmt.Errorf("%s is no client's certificate: it says %q", words[1], bound.SAN)
+		}
+		return s.BindCertificate(c.author(), words[0], bound)
+	})
+}
+
+func (c *Console) caList(_ context.Context, args []string) error {
+	f := c.form("ca list")
+	asJSON := f.asJSON()
+	if _, err := f.parse(args, nil); err != nil {
+		return err
+	}
+	state, err := c.state()
+	if err != nil {
+		return err
+	}
+	views := []certView{}
+	for _, u := range state.Users() {
+		for _, cert := range u.Certificates {
+			views = append(views, viewCertificate(cert, u.Name))
+		}
+	}
+	for _, r := range state.Revoked() {
+		v := viewCertificate(r.Certificate, r.User)
+		v.State = "revoked"
+		views = append(views, v)
+	}
+	if *asJSON {
+		return c.printJSON(views)
+	}
+	w := tabwriter.NewWriter(c.Out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "USER\tSTATE\tUNTIL\tSERIAL\tSHA-256")
+	for _, v := range views {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", v.User, v.State, day(v.NotAfter), v.Serial, v.SHA256)
+	}
+	return w.Flush()
 }
 
 // readRequest reads a certificate request and refuses one that asks to be somebody else. What counts in the certificate is
 // what the console says, not what the request says; but a request that disagrees was made for another purpose.
 func readRequest(file, user string) ([]byte, error) {
-	f, err := os.Open(file)
+	data, err := readFile(file, maxRequest)
 	if err != nil {
 		return nil, fmt.Errorf("certificate request: %w", err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxRequest+1))
-	if err != nil {
-		return nil, fmt.Errorf("certificate request %s: %w", file, err)
-	}
-	if len(data) > maxRequest {
-		return nil, fmt.Errorf("certificate request %s: longer than the limit of %d bytes", file, maxRequest)
 	}
 	csr, err := pki.ParseCSR(data)
 	if err != nil {
@@ -107,9 +165,9 @@ func readRequest(file, user string) ([]byte, error) {
 }
 
 func (c *Console) caShow(_ context.Context, args []string) error {
-	fs := flag.NewFlagSet("ca show", flag.ContinueOnError)
-	out := fs.String("out", "", "`file` to write")
-	if _, err := c.parse(fs, args, nil); err != nil {
+	f := c.form("ca show")
+	out := f.out("out", "`file` to write")
+	if _, err := f.parse(args, nil); err != nil {
 		return err
 	}
 	state, err := c.state()
@@ -120,17 +178,25 @@ func (c *Console) caShow(_ context.Context, args []string) error {
 }
 
 func (c *Console) pin(_ context.Context, args []string) error {
-	if _, err := c.parse(flag.NewFlagSet("pin", flag.ContinueOnError), args, nil); err != nil {
+	if _, err := c.form("pin").parse(args, nil); err != nil {
 		return err
 	}
-	data, err := os.ReadFile(c.path("inner.pem"))
+	pin, err := c.readPin()
 	if err != nil {
 		return err
+	}
+	fmt.Fprintln(c.Out, pin)
+	return nil
+}
+
+func (c *Console) readPin() (string, error) {
+	data, err := os.ReadFile(c.path("inner.pem"))
+	if err != nil {
+		return "", err
 	}
 	cert, err := pki.ParseCertificate(data)
 	if err != nil {
-		return fmt.Errorf("%s: %w", c.path("inner.pem"), err)
+		return "", fmt.Errorf("%s: %w", c.path("inner.pem"), err)
 	}
-	fmt.Fprintln(c.Out, pki.Pin(cert))
-	return nil
+	return pki.Pin(cert), nil
 }

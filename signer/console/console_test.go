@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -29,6 +30,16 @@ type typist struct {
 }
 
 func (p *typist) IsTerminal() bool { return p.answers != nil }
+func (p *typist) Name() string     { return "tty1" }
+func (p *typist) Size() (int, int) { return 80, 25 }
+
+func (p *typist) ReadLine(prompt string) (string, error) {
+	line, err := p.ReadPassword(prompt)
+	if err != nil {
+		err = io.EOF
+	}
+	return string(line), err
+}
 
 func (p *typist) ReadPassword(prompt string) ([]byte, error) {
 	p.prompts = append(p.prompts, prompt)
@@ -239,7 +250,7 @@ func TestVerbs(t *testing.T) {
 		t.Errorf("pin %q", pin)
 	}
 	list := r.must("list")
-	for _, want := range []string{"signer signer1, state generation 7", "user   ann", "key    release  eddsa  repomd,rpm", "grant  release  bob    by ann"} {
+	for _, want := range []string{"signer signer1, state generation 7", "user   ann", "key    release  eddsa   repomd,rpm", "grant  release  bob     user        by ann"} {
 		if !strings.Contains(list, want) {
 			t.Errorf("list lacks %q:\n%s", want, list)
 		}
@@ -255,7 +266,7 @@ func TestVerbs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"init signer1", "user add ann", "key new release eddsa repomd,rpm for ann", "grant release bob by ann", "ca issue ann", "at the console"} {
+	for _, want := range []string{"init signer1", "user add ann", "key new release eddsa repomd,rpm for ann", "grant release bob by ann", "ca issue ann", " at tty1"} {
 		if !bytes.Contains(record, []byte(want)) {
 			t.Errorf("the record lacks %q", want)
 		}

@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -26,27 +25,34 @@ const (
 )
 
 func (c *Console) initVault(ctx context.Context, args []string) (err error) {
-	fs := flag.NewFlagSet("init", flag.ContinueOnError)
-	name := fs.String("name", "", "`NAME` of the signer, as in its outer certificate")
-	bridge := fs.String("bridge", "", "`HOST:PORT` of the bridge's port for signers")
-	cert := fs.String("outer-cert", "", "PEM `file`: certificate for the bridge, role signer")
-	key := fs.String("outer-key", "", "PEM `file`: its key; may be the same file")
-	ca := fs.String("outer-ca", "", "PEM `file`: the outer CA")
-	pass := fs.String("passphrase-file", "", "`file` whose first line is the console passphrase")
-	parked := fs.Int("parked", 8, "connections kept at the bridge")
-	memory := fs.Uint("argon2-memory-kib", uint(vault.DefaultArgon2.MemoryKiB), "memory for one passphrase, in `KiB`")
-	if _, err := c.parse(fs, args, []string{"name", "bridge", "outer-cert", "outer-ca"}); err != nil {
+	f := c.form("init")
+	name := f.String("name", "", "`NAME` of the signer, as in its outer certificate")
+	bridge := f.String("bridge", "", "`HOST:PORT` of the bridge's port for signers")
+	cert := f.in("outer-cert", "PEM `file`: certificate for the bridge, role signer")
+	key := f.in("outer-key", "PEM `file`: its key; may be the same file")
+	ca := f.in("outer-ca", "PEM `file`: the outer CA")
+	pass := f.file(secret, "passphrase-file", "`file` whose first line is the console passphrase")
+	parked := f.Int("parked", 8, "connections kept at the bridge")
+	consoles := f.String("consoles", "", "`PATTERNS` of terminals at which commands may be typed; 'tty*, ttyS*, hvc*' if not given")
+	memory := f.Uint("argon2-memory-kib", uint(vault.DefaultArgon2.MemoryKiB), "memory for one passphrase, in `KiB`")
+	argon2 := vault.DefaultArgon2
+	f.need(func() error {
+		argon2.MemoryKiB = uint32(min(uint64(*memory), 1<<32-1))
+		err := errors.Join(keys.CheckName(*name), checkAddress(*bridge), argon2.Check())
+		switch {
+		case err != nil:
+			return daemon.Usagef("%w", err)
+		case *parked < 1 || *parked > 1024:
+			return daemon.Usagef("--parked must be 1 to 1024")
+		case strings.ContainsAny(*consoles, "\r\n"):
+			return daemon.Usagef("--consoles must stand on one line")
+		}
+		return nil
+	})
+	if _, err := f.parse(args, []string{"name", "bridge", "outer-cert", "outer-ca"}); err != nil {
 		return err
 	}
-	argon2 := vault.DefaultArgon2
-	argon2.MemoryKiB = uint32(min(uint64(*memory), 1<<32-1))
-	if err := errors.Join(keys.CheckName(*name), checkAddress(*bridge), argon2.Check()); err != nil {
-		return daemon.Usagef("%w", err)
-	}
-	if *parked < 1 || *parked > 1024 {
-		return daemon.Usagef("--parked must be 1 to 1024")
-	}
-	config, err := signerConfig(*name, *bridge, *cert, *key, *ca, *parked)
+	config, err := signerConfig(*name, *bridge, *cert, *key, *ca, *parked, *consoles)
 	if err != nil {
 		return err
 	}
@@ -104,7 +110,7 @@ func (c *Console) initVault(ctx context.Context, args []string) (err error) {
 			return err
 		}
 	}
-	err = lock.Init(ctx, record, author(), vault.Options{
+	err = lock.Init(ctx, record, c.author(), vault.Options{
 		Name: *name, Argon2: argon2, CACertificate: inner.CertPEM(), CAKey: caKey, Passphrase: passphrase,
 	})
 	if err != nil {
@@ -139,7 +145,7 @@ func checkAddress(addr string) error {
 }
 
 // signerConfig checks what serve will read, and writes it down. Paths become absolute: serve runs elsewhere.
-func signerConfig(name, bridge, cert, key, ca string, parked int) ([]byte, error) {
+func signerConfig(name, bridge, cert, key, ca string, parked int, consoles string) ([]byte, error) {
 	paths := []*string{&cert, &key, &ca}
 	for _, p := range paths {
 		if *p == "" {
@@ -166,6 +172,10 @@ func signerConfig(name, bridge, cert, key, ca string, parked int) ([]byte, error
 		return nil, fmt.Errorf("outer certificate %s is that of %s, not of %s/%s", cert, self, hop.RoleSigner, name)
 	}
 	escape := func(s string) string { return strings.ReplaceAll(s, "%", "%%") }
-	return fmt.Appendf(nil, "[signer]\nname = %s\nbridge = %s\nouter_cert = %s\nouter_key = %s\nouter_ca = %s\nparked = %d\n",
-		name, escape(bridge), escape(cert), escape(key), escape(ca), parked), nil
+	text := fmt.Appendf(nil, "[signer]\nname = %s\nbridge = %s\nouter_cert = %s\nouter_key = %s\nouter_ca = %s\nparked = %d\n",
+		name, escape(bridge), escape(cert), escape(key), escape(ca), parked)
+	if consoles != "" {
+		text = fmt.Appendf(text, "consoles = %s\n", escape(consoles))
+	}
+	return text, nil
 }

@@ -2,68 +2,86 @@ package console
 
 import (
 	"context"
-	"flag"
+	"errors"
 	"fmt"
+	"io"
+	"os"
 	"strings"
-	"text/tabwriter"
-	"time"
 
 	"github.com/privyseal/privyseal/internal/daemon"
-	"github.com/privyseal/privyseal/internal/durable"
 	"github.com/privyseal/privyseal/keys"
 	"github.com/privyseal/privyseal/keys/vault"
 )
 
-func (c *Console) userAdd(ctx context.Context, args []string) error {
-	fs := flag.NewFlagSet("user add", flag.ContinueOnError)
-	pass := fs.String("passphrase-file", "", "`file` whose first line is the passphrase")
-	words, err := c.parse(fs, args, nil, "NAME")
-	if err != nil {
+const maxKeyFile = 1 << 20
+
+// keySpec adds the flags that key new and key import share.
+type keySpec struct {
+	purpose keys.Purposes
+	users   *string
+	admins  *string
+	out     *string
+}
+
+func (f *form) keySpec() *keySpec {
+	s := &keySpec{
+		users:  f.String("for", "", "`USERS` who may use it, separated by commas"),
+		admins: f.String("admin", "", "those of the `USERS` who may grant it to others; the first of --for if not given"),
+		out:    f.out("public-out", "`file` for the armored public key"),
+	}
+	f.Func("purpose", "what it may sign, for ever, separated by commas: rpm, repomd, git, container, ostree, text; data or ima alone", func(text string) (err error) {
+		s.purpose, err = keys.ParsePurposes(text)
 		return err
+	})
+	return s
+}
+
+// spec checks what parse could not.
+func (s *keySpec) spec(name string) (vault.KeySpec, error) {
+	if len(s.purpose) == 0 {
+		return vault.KeySpec{}, daemon.Usagef("--purpose is missing")
 	}
-	state, err := c.state()
-	if err != nil {
-		return err
+	return vault.KeySpec{Name: name, Purposes: s.purpose, For: commas(*s.users), Admins: commas(*s.admins)}, nil
+}
+
+func commas(text string) []string {
+	if text == "" {
+		return nil
 	}
-	// Nobody should type a passphrase twice to learn that the name is taken.
-	if _, err := state.User(words[0]); err == nil {
-		return fmt.Errorf("user %s: %w", words[0], keys.ErrExists)
+	list := strings.Split(text, ",")
+	for i := range list {
+		list[i] = strings.TrimSpace(list[i])
 	}
-	passphrase, err := c.newPassphrase(*pass, "user "+words[0])
-	if err != nil {
-		return err
-	}
-	defer clear(passphrase)
-	change, err := state.AddUser(ctx, author(), words[0], passphrase)
-	if err != nil {
-		return err
-	}
-	if err := c.apply(ctx, change); err != nil {
-		return err
-	}
-	fmt.Fprintf(c.Out, "user %s added\n", words[0])
-	return nil
+	return list
 }
 
 func (c *Console) keyNew(ctx context.Context, args []string) error {
-	fs := flag.NewFlagSet("key new", flag.ContinueOnError)
-	kind := fs.String("type", "", "eddsa or rsa4096")
-	purpose := fs.String("purpose", "", "what it may sign, for ever: rpm, repomd, or data alone")
-	uid := fs.String("uid", "", "OpenPGP user `ID`, like 'Release <releng@example.org>'")
-	users := fs.String("for", "", "`USERS` who may use it, separated by commas")
-	out := fs.String("public-out", "", "`file` for the armored public key")
-	words, err := c.parse(fs, args, []string{"type", "purpose", "uid", "for"}, "NAME")
+	f := c.form("key new")
+	var algorithm keys.Algorithm
+	f.Func("type", "eddsa or rsa4096", func(text string) (err error) {
+		algorithm, err = keys.ParseAlgorithm(text)
+		return err
+	})
+	uid := f.String("uid", "", "OpenPGP user `ID`, like 'Release <releng@example.org>'")
+	more := f.keySpec()
+	f.need(func() error {
+		switch {
+		case algorithm == "":
+			return daemon.Usagef("--type is missing")
+		case len(more.purpose) == 0:
+			return daemon.Usagef("--purpose is missing")
+		}
+		return nil
+	})
+	words, err := f.parse(args, []string{"uid", "for"}, "NAME")
 	if err != nil {
 		return err
 	}
-	algorithm, err := keys.ParseAlgorithm(*kind)
+	spec, err := more.spec(words[0])
 	if err != nil {
-		return daemon.Usagef("%w", err)
+		return err
 	}
-	purposes, err := keys.ParsePurposes(*purpose)
-	if err != nil {
-		return daemon.Usagef("%w", err)
-	}
+	spec.Algorithm, spec.UserID = algorithm, *uid
 	state, err := c.state()
 	if err != nil {
 		return err
@@ -71,30 +89,94 @@ func (c *Console) keyNew(ctx context.Context, args []string) error {
 	if algorithm == keys.RSA4096 && c.Terminal.IsTerminal() {
 		fmt.Fprintln(c.Out, "generating an RSA-4096 key; this takes some seconds")
 	}
-	change, certificate, err := state.AddKey(author(), vault.KeySpec{
-		Name: words[0], Algorithm: algorithm, Purposes: purposes, UserID: *uid, For: strings.Split(*users, ","),
-	})
+	change, certificate, err := state.AddKey(c.author(), spec)
 	if err != nil {
 		return err
 	}
-	if *out == "" {
-		if err := c.apply(ctx, change); err != nil {
-			return err
-		}
-	} else if err := c.applyWithFile(ctx, change, *out, certificate); err != nil {
+	return c.born(ctx, change, *more.out, certificate)
+}
+
+// born applies the change that brings a key, and gives its public half.
+func (c *Console) born(ctx context.Context, change *vault.Change, out string, certificate []byte) error {
+	if err := c.applyWithFile(ctx, change, out, certificate); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.Out, "%s\n", change.What())
-	if *out == "" {
+	fmt.Fprintln(c.Out, change.What())
+	if out == "" {
 		return c.give("", certificate)
 	}
 	return nil
 }
 
+func (c *Console) keyImport(ctx context.Context, args []string) error {
+	f := c.form("key import")
+	more := f.keySpec()
+	pass := f.file(secret, "passphrase-file", "`file` whose first line is the passphrase that protects the key in FILE")
+	open := f.Bool("unprotected", false, "the key in FILE has no passphrase")
+	f.need(func() error {
+		switch {
+		case len(more.purpose) == 0:
+			return daemon.Usagef("--purpose is missing")
+		case *open && *pass != "":
+			return daemon.Usagef("--unprotected and --passphrase-file exclude each other")
+		case !*open && *pass == "" && !c.Terminal.IsTerminal():
+			return daemon.Usagef("--passphrase-file or --unprotected is missing")
+		}
+		return nil
+	})
+	words, err := f.parse(args, []string{"for"}, "NAME", "FILE")
+	if err != nil {
+		return err
+	}
+	spec, err := more.spec(words[0])
+	if err != nil {
+		return err
+	}
+	state, err := c.state()
+	if err != nil {
+		return err
+	}
+	data, err := readFile(words[1], maxKeyFile)
+	if err != nil {
+		return err
+	}
+	defer clear(data)
+	var passphrase []byte
+	if !*open {
+		if passphrase, err = c.passphrase(*pass, "the key in "+words[1]); err != nil {
+			return err
+		}
+		defer clear(passphrase)
+	}
+	change, certificate, err := state.ImportKey(c.author(), spec, data, passphrase)
+	if err != nil {
+		return fmt.Errorf("%s: %w", words[1], err)
+	}
+	return c.born(ctx, change, *more.out, certificate)
+}
+
+// readFile reads a file of at most limit bytes.
+func readFile(name string, limit int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", name, err)
+	}
+	if int64(len(data)) > limit {
+		return nil, fmt.Errorf("%s is longer than the limit of %d bytes", name, limit)
+	}
+	return data, nil
+}
+
+// keyShow gives a public key; key export is the same verb by another name.
 func (c *Console) keyShow(_ context.Context, args []string) error {
-	fs := flag.NewFlagSet("key show", flag.ContinueOnError)
-	out := fs.String("public-out", "", "`file` for the armored public key")
-	words, err := c.parse(fs, args, nil, "NAME")
+	f := c.form("key export")
+	out := f.out("public-out", "`file` for the armored public key")
+	words, err := f.parse(args, nil, "KEY")
 	if err != nil {
 		return err
 	}
@@ -109,80 +191,150 @@ func (c *Console) keyShow(_ context.Context, args []string) error {
 	return c.give(*out, k.Certificate)
 }
 
-func (c *Console) grant(ctx context.Context, args []string) error {
-	fs := flag.NewFlagSet("grant", flag.ContinueOnError)
-	by := fs.String("by", "", "`USER` who holds the key")
-	pass := fs.String("passphrase-file", "", "`file` whose first line is the passphrase")
-	words, err := c.parse(fs, args, []string{"by"}, "KEY", "USER")
-	if err != nil {
-		return err
-	}
-	state, err := c.state()
-	if err != nil {
-		return err
-	}
-	passphrase, err := c.passphrase(*pass, "user "+*by)
+// holder adds the flags of a verb that needs somebody who holds the key.
+func (f *form) holder() (by, pass *string) {
+	return f.String("by", "", "`USER` who holds the key and proves it with the passphrase"), f.passphrase("that user's passphrase")
+}
+
+// withHolder asks for a holder's passphrase and does something with it.
+func (c *Console) withHolder(by, pass string, do func(passphrase []byte) error) error {
+	passphrase, err := c.passphrase(pass, "user "+by)
 	if err != nil {
 		return err
 	}
 	defer clear(passphrase)
-	change, err := state.AddGrant(ctx, author(), words[0], words[1], *by, passphrase)
+	return do(passphrase)
+}
+
+// keyExtend sets another moment of expiry.
+func (c *Console) keyExtend(ctx context.Context, args []string) error {
+	f := c.form("key extend")
+	until := f.date("until", "`when` it expires instead; or never")
+	until.mayNever = true
+	by, pass := f.holder()
+	out := f.out("public-out", "`file` for the new armored public key")
+	words, err := f.parse(args, []string{"until", "by"}, "KEY")
 	if err != nil {
 		return err
 	}
-	if err := c.apply(ctx, change); err != nil {
-		return err
-	}
-	fmt.Fprintf(c.Out, "%s\n", change.What())
-	return nil
+	return c.reexpire(ctx, words[0], until, *by, *pass, *out)
 }
 
-func (c *Console) list(_ context.Context, args []string) error {
-	if _, err := c.parse(flag.NewFlagSet("list", flag.ContinueOnError), args, nil); err != nil {
+// keyExpire lets a key expire soon: what extend does, by the name that people look for.
+func (c *Console) keyExpire(ctx context.Context, args []string) error {
+	f := c.form("key expire")
+	at := f.date("at", "`when`; in a minute if not given")
+	by, pass := f.holder()
+	out := f.out("public-out", "`file` for the new armored public key")
+	words, err := f.parse(args, []string{"by"}, "KEY")
+	if err != nil {
+		return err
+	}
+	if !at.given() {
+		if err := at.Set("1m"); err != nil {
+			return err
+		}
+	}
+	return c.reexpire(ctx, words[0], at, *by, *pass, *out)
+}
+
+func (c *Console) reexpire(ctx context.Context, key string, when *moment, by, pass, out string) error {
+	state, err := c.state()
+	if err != nil {
+		return err
+	}
+	return c.withHolder(by, pass, func(passphrase []byte) error {
+		change, certificate, err := state.ExtendKey(ctx, c.author(), key, when.time(), by, passphrase)
+		if err != nil {
+			return err
+		}
+		if err := c.applyWithFile(ctx, change, out, certificate); err != nil {
+			return err
+		}
+		fmt.Fprintf(c.Out, "%s\ngive the new public key to everybody who has the old one; signatures made before stay as they are\n", change.What())
+		return nil
+	})
+}
+
+func (c *Console) keyDelete(ctx context.Context, args []string) error {
+	f := c.form("key delete")
+	wait := f.days("wait", 30, 1, 3650, "how long it can still be undeleted")
+	words, err := f.parse(args, nil, "KEY")
+	if err != nil {
+		return err
+	}
+	return c.change(ctx, func(s *vault.State) (*vault.Change, error) {
+		return s.DeleteKey(c.author(), words[0], daysOf(*wait))
+	})
+}
+
+func (c *Console) keyRotate(ctx context.Context, args []string) error {
+	f := c.form("key rotate")
+	by, pass := f.holder()
+	words, err := f.parse(args, []string{"by"}, "KEY")
+	if err != nil {
+		return err
+	}
+	return c.withHolder(*by, *pass, func(passphrase []byte) error {
+		return c.change(ctx, func(s *vault.State) (*vault.Change, error) {
+			return s.RotateWrap(ctx, c.author(), words[0], *by, passphrase)
+		})
+	})
+}
+
+// keyRevocation gives the revocation certificate that was made with the key. Nothing is changed: who publishes it revokes the key.
+func (c *Console) keyRevocation(ctx context.Context, args []string) error {
+	f := c.form("key revocation")
+	by, pass := f.holder()
+	out := f.out("out", "`file` to write")
+	words, err := f.parse(args, []string{"by", "out"}, "KEY")
+	if err != nil {
 		return err
 	}
 	state, err := c.state()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.Out, "signer %s, state generation %d\n", state.Name(), state.Generation())
-	w := tabwriter.NewWriter(c.Out, 0, 8, 2, ' ', 0)
-	for _, u := range state.Users() {
-		fmt.Fprintf(w, "user\t%s\t%d certificates\n", u.Name, len(u.Certificates))
-	}
-	for _, k := range state.Keys("") {
-		fmt.Fprintf(w, "key\t%s\t%s\t%s\t%s\t%s\n", k.Name, k.Algorithm, k.Purposes, k.Fingerprint, k.Created.Format(time.DateOnly))
-	}
-	for _, g := range state.Grants() {
-		fmt.Fprintf(w, "grant\t%s\t%s\tby %s\t%s\n", g.Key, g.User, g.By, g.Created.Format(time.DateOnly))
-	}
-	return w.Flush()
+	return c.withHolder(*by, *pass, func(passphrase []byte) error {
+		certificate, err := state.Revocation(ctx, words[0], *by, passphrase)
+		if err != nil {
+			return err
+		}
+		if err := c.give(*out, certificate); err != nil {
+			return err
+		}
+		fmt.Fprintf(c.Out, "revocation certificate of key %s written to %s: whoever imports it takes the key for revoked, for ever\n", words[0], *out)
+		return nil
+	})
 }
 
-// give writes data to a file, or shows it.
-func (c *Console) give(file string, data []byte) error {
-	if file == "" {
-		_, err := c.Out.Write(data)
-		return err
-	}
-	return durable.WriteFile(file, data, 0o644)
-}
-
-// applyWithFile applies a change and then lets a file appear. That the file can be written is found out before.
-func (c *Console) applyWithFile(ctx context.Context, change *vault.Change, file string, data []byte) error {
-	f, err := durable.Create(file, 0o644)
+// keyExportIMA gives the certificate that a kernel needs to verify file signatures of the key.
+func (c *Console) keyExportIMA(ctx context.Context, args []string) error {
+	f := c.form("key export-ima")
+	by, pass := f.holder()
+	out := f.out("out", "`file` to write, DER")
+	words, err := f.parse(args, []string{"by", "out"}, "KEY")
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	if _, err := f.Write(data); err != nil {
-		return fmt.Errorf("writing %s: %w", file, err)
-	}
-	if err := c.apply(ctx, change); err != nil {
+	state, err := c.state()
+	if err != nil {
 		return err
 	}
-	if err := f.Commit(); err != nil {
-		return fmt.Errorf("the change was made, but its file was not written: %w", err)
-	}
-	return nil
+	return c.withHolder(*by, *pass, func(passphrase []byte) error {
+		key, err := state.OpenKey(ctx, words[0], *by, passphrase)
+		if err != nil {
+			return err
+		}
+		der, err := key.X509()
+		id, idErr := key.IMAKeyID()
+		if err := errors.Join(err, idErr); err != nil {
+			return err
+		}
+		if err := c.give(*out, der); err != nil {
+			return err
+		}
+		fmt.Fprintf(c.Out, "certificate of key %s for the kernel's keyring written to %s; file signatures name it %s\n", words[0], *out, id)
+		return nil
+	})
 }

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/rand"
 	"errors"
@@ -8,19 +9,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 
 	"golang.org/x/term"
 
 	"github.com/privyseal/privyseal/internal/daemon"
 )
-
-// This file is the whole of the rule about terminals:
-//
-//   - A command on the command line needs standard input to be a terminal. A script cannot pretend by accident, and a web service or a
-//     cron job that got hold of this program cannot administer the signer with it.
-//   - --batch FILE needs none: the file was written, and can be reviewed, beforehand.
-//   - A passphrase is asked for only on a terminal; without one it must come from --passphrase-file.
-//   - serve needs none; it is not part of this package.
 
 const maxPassphrase = 1024
 
@@ -31,33 +25,50 @@ const consolePass = "console.pass"
 type Terminal interface {
 	// IsTerminal tells whether somebody can be asked.
 	IsTerminal() bool
+	// Name is the terminal's, below /dev: tty1, ttyS0, pts/3.
+	Name() string
+	// Size gives columns and lines.
+	Size() (columns, lines int)
 	// ReadPassword asks, without echo.
 	ReadPassword(prompt string) ([]byte, error)
+	// ReadLine asks, with echo. io.EOF means that nothing more will be typed.
+	ReadLine(prompt string) (string, error)
 }
 
 // Stdin is the terminal at standard input, if there is one.
-func Stdin() Terminal { return stdin{} }
+func Stdin() Terminal { return &stdin{} }
 
-type stdin struct{}
+type stdin struct{ lines *bufio.Reader }
 
-func (stdin) IsTerminal() bool { return term.IsTerminal(int(os.Stdin.Fd())) }
+func (*stdin) fd() int            { return int(os.Stdin.Fd()) }
+func (s *stdin) IsTerminal() bool { return term.IsTerminal(s.fd()) }
+func (s *stdin) Name() string     { return terminalName(s.fd()) }
 
-func (stdin) ReadPassword(prompt string) ([]byte, error) {
+func (s *stdin) Size() (columns, lines int) {
+	columns, lines, err := term.GetSize(s.fd())
+	if err != nil || columns < 20 || lines < 10 {
+		return 80, 24 // serial lines do not know
+	}
+	return columns, lines
+}
+
+func (s *stdin) ReadPassword(prompt string) ([]byte, error) {
 	fmt.Fprint(os.Stderr, prompt)
-	p, err := term.ReadPassword(int(os.Stdin.Fd()))
+	p, err := term.ReadPassword(s.fd())
 	fmt.Fprintln(os.Stderr)
 	return p, err
 }
 
-// ErrNoTerminal means that a command was given where nobody sits.
-var ErrNoTerminal = errors.New("standard input is no terminal: the signer is administered from its own terminal; " +
-	"put the commands into a file, have it reviewed, and run it with --batch FILE")
-
-func requireTerminal(t Terminal) error {
-	if !t.IsTerminal() {
-		return ErrNoTerminal
+func (s *stdin) ReadLine(prompt string) (string, error) {
+	fmt.Fprint(os.Stderr, prompt)
+	if s.lines == nil {
+		s.lines = bufio.NewReader(os.Stdin)
 	}
-	return nil
+	line, err := s.lines.ReadString('\n')
+	if errors.Is(err, io.EOF) && line != "" {
+		err = nil
+	}
+	return strings.TrimRight(line, "\r\n"), err
 }
 
 // passphrase gets one that exists.

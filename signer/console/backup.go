@@ -1,0 +1,60 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/privyseal/privyseal/internal/durable"
+	"github.com/privyseal/privyseal/keys/vault"
+)
+
+// backup writes the whole vault with its log, also while serve runs.
+func (c *Console) backup(ctx context.Context, args []string) error {
+	words, err := c.form("backup").parse(args, nil, "OUTFILE")
+	if err != nil {
+		return err
+	}
+	file, err := durable.Create(words[0], 0o600)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err := vault.Backup(ctx, c.Dir, file); err != nil {
+		return err
+	}
+	if err := file.Commit(); err != nil {
+		return err
+	}
+	sum, err := hashFile(words[0])
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.Out, "vault and log written to %s\nsha256 %s\n", words[0], sum)
+	return nil
+}
+
+// restore makes a vault from a backup, where there is none.
+func (c *Console) restore(ctx context.Context, args []string) error {
+	f := c.form("restore")
+	words, err := f.parse(args, nil, "FILE")
+	if err != nil {
+		return err
+	}
+	file, err := os.Open(words[0])
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err := vault.Restore(ctx, file, c.Dir); err != nil {
+		return fmt.Errorf("%s: %w", words[0], err)
+	}
+	state, err := c.state()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.Out, "vault of signer %s restored to %s, at state generation %d\n"+
+		"before serve starts: log verify --against the newest checkpoint that a client or the hub keeps; signatures made after the backup "+
+		"are out and not in this log\n", state.Name(), c.Dir, state.Generation())
+	return nil
+}

@@ -1,0 +1,64 @@
+// Package keeper is the process that keeps the vault: what privyseal-signer serve does, put together from its parts.
+//
+// It takes the vault's lock, opens the log, compares the two, parks at the bridge and signs, and applies what the console drops into the
+// inbox, until it is told to stop. What it opens it closes in the reverse order; the lock goes last.
+package keeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/privyseal/privyseal/internal/daemon"
+	"github.com/privyseal/privyseal/internal/hop"
+	"github.com/privyseal/privyseal/keys/vault"
+	"github.com/privyseal/privyseal/signer"
+	"github.com/privyseal/privyseal/signer/console"
+)
+
+// Serve holds the vault in dir and signs until ctx ends.
+func Serve(ctx context.Context, dir string, log *slog.Logger) (err error) {
+	lock, err := vault.Acquire(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Release()) }()
+	record, err := console.Record(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, record.Close()) }()
+	if n := record.Notice(); n != "" {
+		log.Warn("log repaired", "what", n)
+	}
+	v, err := lock.Hold(record)
+	if err != nil {
+		return err
+	}
+	cfg, err := signer.LoadConfig(filepath.Join(dir, "signer.conf"))
+	if err != nil {
+		return err
+	}
+	identity, err := os.ReadFile(filepath.Join(dir, "inner.pem"))
+	if err != nil {
+		return err
+	}
+	if cfg.Inner, err = hop.NewIdentity(identity, identity, v.State().CACertificate()); err != nil {
+		return fmt.Errorf("inner certificate: %w", err)
+	}
+	if _, err := record.AppendEvent(ctx, "serve", fmt.Appendf(nil, `{"what":"serve of privyseal-signer %s"}`, daemon.Version)); err != nil {
+		return err
+	}
+	cfg.Ready = func() { daemon.Ready() }
+	log.Info("serving", "signer", cfg.Name, "generation", v.State().Generation(), "entries", record.Size())
+	// The inbox ends with signing, and signing with the inbox.
+	ctx, stop := context.WithCancel(ctx)
+	inbox := make(chan error, 1)
+	go func() { defer stop(); inbox <- v.ServeInbox(ctx, log) }()
+	err = signer.Serve(ctx, cfg, signer.FromVault(v), record, log)
+	stop()
+	return errors.Join(err, <-inbox)
+}
