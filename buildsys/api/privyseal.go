@@ -48,6 +48,8 @@ type SignatureRow struct {
 	State        string `koji:"state"`
 	SignedCopy   bool   `koji:"signed_copy"`
 	HeaderSHA256 string `koji:"header_sha256"`
+	Log          string `koji:"log"`       // in which the signature is, "" without a proof
+	LogIndex     *int64 `koji:"log_index"` // nil without a proof
 }
 
 // RPMSignatures lists the signatures that the hub keeps for packages.
@@ -59,6 +61,7 @@ func (h *Hub) RPMSignatures(ctx context.Context, ids []int64) ([]SignatureRow, e
 type NewSignature struct {
 	RPMID     int64
 	Signature []byte // with its padding
+	Proof     []byte // that it is in the signer's log, nil for none
 }
 
 // StoredSignature is what became of a NewSignature. Fault is nil when it is kept.
@@ -66,6 +69,7 @@ type StoredSignature struct {
 	RPMID   int64
 	Sigkey  string
 	Already bool
+	Proven  bool // the hub has verified and kept the proof; false when it does not know the log
 	Fault   error
 }
 
@@ -74,12 +78,17 @@ type StoredSignature struct {
 func (h *Hub) StoreSignatures(ctx context.Context, sigs []NewSignature) ([]StoredSignature, error) {
 	list := make([]any, len(sigs))
 	for i, s := range sigs {
-		list[i] = map[string]any{"rpm_id": s.RPMID, "sighdr": base64.StdEncoding.EncodeToString(s.Signature)}
+		m := map[string]any{"rpm_id": s.RPMID, "sighdr": base64.StdEncoding.EncodeToString(s.Signature)}
+		if s.Proof != nil {
+			m["proof"] = string(s.Proof)
+		}
+		list[i] = m
 	}
 	type row struct {
 		RPMID  int64  `koji:"rpm_id"`
 		Sigkey string `koji:"sigkey"`
 		Result string `koji:"result"`
+		Proof  string `koji:"proof"`
 		Code   int    `koji:"faultCode"`
 		Text   string `koji:"faultString"`
 	}
@@ -89,7 +98,7 @@ func (h *Hub) StoreSignatures(ctx context.Context, sigs []NewSignature) ([]Store
 	}
 	out := make([]StoredSignature, len(rows))
 	for i, r := range rows {
-		out[i] = StoredSignature{RPMID: r.RPMID, Sigkey: r.Sigkey, Already: r.Result == "already"}
+		out[i] = StoredSignature{RPMID: r.RPMID, Sigkey: r.Sigkey, Already: r.Result == "already", Proven: r.Proof == "kept"}
 		if r.Code != 0 {
 			out[i].Fault = &xmlrpc.Fault{Code: r.Code, String: r.Text}
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,6 +23,11 @@ type signOptions struct {
 	key    string
 	dryRun bool
 	secret passphraseSource
+
+	// tag is the tag that the hub attests the packages for, "" for the one that each
+	// build was put into last; inherit counts its parents.
+	tag     string
+	inherit bool
 }
 
 func (o *signOptions) register(a *App, cmd *cobra.Command) {
@@ -57,6 +63,7 @@ func signTagCommand(a *App) *cobra.Command {
 		case o.key == "":
 			return usagef(cmd, "give the key with --key; %s list-keys shows those you may use", a.term.name)
 		}
+		o.tag, o.inherit = args[0], tag.Inherit
 		return a.sign(cmd.Context(), o, func(ctx context.Context, hub release.Hub) ([]release.RPM, error) {
 			rpms, err := hub.Tagged(ctx, args[0], tag)
 			if err != nil {
@@ -117,7 +124,13 @@ func (a *App) releaseHub(ctx context.Context) (*release.Remote, error) {
 		}
 		sessions = append(sessions, a.over(sub))
 	}
-	return release.NewRemote(sessions[0], sessions[1:]...), nil
+	hub := release.NewRemote(sessions[0], sessions[1:]...)
+	tlsConfig, err := hubTLS(c)
+	if err != nil {
+		return nil, err
+	}
+	hub.Files = &release.Files{TopURL: c.TopURL, Client: &http.Client{Transport: &http.Transport{TLSClientConfig: tlsConfig}}}
+	return hub, nil
 }
 
 // picker lists the packages that a signing verb is about.
@@ -138,19 +151,23 @@ func (a *App) sign(ctx context.Context, o signOptions, pick picker) error {
 	if err != nil {
 		return err
 	}
-	return a.signOver(ctx, hub, key, o.dryRun, pick, func() (release.Signer, error) {
-		return s.unlock(ctx, a, o.key, o.secret)
+	return a.signOver(ctx, hub, key, o, pick, func() (release.Signer, error) {
+		k, err := s.unlock(ctx, a, o.key, o.secret)
+		if err != nil {
+			return nil, err
+		}
+		return release.Session{Key: k, Session: s.Session}, nil
 	})
 }
 
 // signOver is sign over connections that stand. The key is unlocked only when
 // there is something to sign.
-func (a *App) signOver(ctx context.Context, hub release.Hub, key release.Key, dryRun bool, pick picker, unlock func() (release.Signer, error)) error {
+func (a *App) signOver(ctx context.Context, hub release.Hub, key release.Key, o signOptions, pick picker, unlock func() (release.Signer, error)) error {
 	known, err := hub.Knows(ctx, key)
 	if err != nil {
 		return err
 	}
-	if !known && !dryRun {
+	if !known && !o.dryRun {
 		return failf(fmt.Sprintf("an administrator tells it: %[1]s get-public-key -o KEY.asc %[2]s; %[1]s add-signing-key KEY.asc", a.term.name, key.Name),
 			"the hub does not know key %s (%s) and could not verify its signatures", key.Name, key.Fingerprint)
 	}
@@ -167,17 +184,25 @@ func (a *App) signOver(ctx context.Context, hub release.Hub, key release.Key, dr
 		return err
 	}
 	plan := release.NewPlan(key, rpms, kept)
+	plan.Tag, plan.Inherit = o.tag, o.inherit
+	if n := plan.Legacy(); n > 0 {
+		a.term.note("%d of %d packages to sign have no payload digest of SHA-256 or better: header and payload are signed together", n, len(plan.Sign))
+	}
 	var signer release.Signer
-	if len(plan.Sign) > 0 && !dryRun {
+	if len(plan.Sign) > 0 && !o.dryRun {
 		if signer, err = unlock(); err != nil {
 			return err
 		}
 	}
-	out := newSignReport(a, plan, dryRun)
-	if dryRun {
+	out := newSignReport(a, plan, o.dryRun)
+	if o.dryRun {
 		return out.finish(release.Check(ctx, hub, plan, out.result))
 	}
-	_, err = release.Run(ctx, hub, signer, plan, out.result)
+	sum, err := release.Run(ctx, hub, signer, plan, out.result)
+	if sum.Unproven > 0 {
+		out.complain("the hub keeps no proofs of these signatures, since it does not know the signer's log; an administrator tells it: "+
+			"%s call privyseal.addLogKey %s", a.term.name, signer.LogKey())
+	}
 	return out.finish(err)
 }
 

@@ -47,7 +47,7 @@ func (s *signing) run(t *testing.T, opts globalOptions, dryRun bool, patterns ..
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = a.signOver(t.Context(), s.hub, key, dryRun, func(ctx context.Context, hub release.Hub) ([]release.RPM, error) {
+	err = a.signOver(t.Context(), s.hub, key, signOptions{dryRun: dryRun}, func(ctx context.Context, hub release.Hub) ([]release.RPM, error) {
 		rpms, err := hub.Tagged(ctx, "f40", release.TagOptions{})
 		if err != nil {
 			return nil, err

@@ -30,6 +30,9 @@ func rpmQueryMethods() []Method {
 			Doc: "The headers of rpms as they stand in their files, for signing: [{rpm_id, nvra, header: base64 main header, " +
 				"sighdr: base64 signature header with padding, header_sha256, sigmd5}]. In the order asked for, at least one, " +
 				"at most 64 MiB: ask again for those that are missing."},
+		{Name: "privyseal.legacyRPMs", Args: "rpm_ids", Fn: legacyRPMs,
+			Doc: "Those of the rpms whose header holds no digest of the payload of SHA-256 or better (EL5, EL6): signing them takes a " +
+				"signature over header and payload."},
 	}
 }
 
@@ -75,6 +78,21 @@ func listRPMs(c *Ctx, a Args) (any, error) {
 		rows[i] = rpmListMap(&rpms[i])
 	}
 	return applyOpts(rows, a.Map("queryOpts"))
+}
+
+func legacyRPMs(c *Ctx, a Args) (any, error) {
+	ids := unique(a.Ints("rpm_ids"))
+	rpms, err := c.tx.RPMsByIDs(ids)
+	if err != nil {
+		return nil, err
+	}
+	out := []any{}
+	for _, id := range ids {
+		if r := rpms[id]; r != nil && r.Legacy {
+			out = append(out, id)
+		}
+	}
+	return out, nil
 }
 
 func rpmHeaders(c *Ctx, a Args) (any, error) {

@@ -17,12 +17,13 @@ func Check(ctx context.Context, hub Hub, plan *Plan, report func(Result)) error 
 		report(Result{RPM: u, Outcome: OutcomeRefused, Reason: u.Unsignable, LogIndex: -1})
 	}
 	for _, a := range plan.Already {
-		report(Result{RPM: a.RPM, Outcome: OutcomeAlready, HeaderSHA256: a.Signature.HeaderSHA256, LogIndex: -1})
+		report(Result{RPM: a.RPM, Outcome: OutcomeAlready, HeaderSHA256: a.Signature.HeaderSHA256, LogIndex: a.Signature.LogIndex})
 	}
 	return eachHeader(ctx, hub, plan.Sign, func(rpm RPM, h Headers) error {
 		sum := sha256.Sum256(h.Main)
 		res := Result{RPM: rpm, Outcome: OutcomeWould, HeaderSHA256: hex.EncodeToString(sum[:]), LogIndex: -1}
-		if err := checkHeader(h.Main); err != nil {
+		legacy, err := checkHeader(h.Main)
+		if res.Legacy = legacy; err != nil {
 			res.Outcome, res.Reason = OutcomeRefused, err.Error()
 		}
 		report(res)
@@ -32,13 +33,18 @@ func Check(ctx context.Context, hub Hub, plan *Plan, report func(Result)) error 
 	})
 }
 
-// checkHeader applies the rules that the signer applies to every header.
-func checkHeader(main []byte) error {
+// checkHeader applies the rules that the signer applies to every header, and tells
+// whether it takes a signature over header and payload.
+func checkHeader(main []byte) (legacy bool, err error) {
 	h, err := rpmhead.Parse(main, rpmhead.Limits{})
 	if err != nil {
-		return err
+		return false, err
 	}
-	return h.CheckStrict()
+	err = h.CheckStrict()
+	if rpmhead.NeedsPayload(err) {
+		return true, nil
+	}
+	return false, err
 }
 
 // eachHeader calls f with the headers of each package, in order. For a package

@@ -2,6 +2,7 @@ package release
 
 import (
 	"context"
+	"io"
 
 	"github.com/privyseal/privyseal/client"
 )
@@ -26,6 +27,7 @@ type Headers struct {
 type Signed struct {
 	RPMID     int64
 	Signature []byte // with its padding
+	Proof     []byte // that it is in the signer's log; nil for none
 }
 
 // Stored is what became of a Signed. With Err nil both the signature header and
@@ -33,7 +35,15 @@ type Signed struct {
 type Stored struct {
 	RPMID   int64
 	Already bool // the hub had the signature before
+	Proven  bool // the hub verified the proof and keeps it
 	Err     error
+}
+
+// Attested is the hub's word about a package, or why it does not give it.
+type Attested struct {
+	RPMID    int64
+	Envelope []byte // DSSE, as the signer's policy reads it
+	Err      error
 }
 
 // Copy is a signed copy: of a package, with the signature of a key by its short id.
@@ -69,12 +79,45 @@ type Hub interface {
 	// WriteCopies writes signed copies from signatures that the hub keeps, where
 	// they are missing. The answers are in the order of the copies.
 	WriteCopies(ctx context.Context, copies []Copy) ([]Stored, error)
+	// Attest gives the hub's word that a tag holds packages, now; the tag "" is the
+	// one that each build was put into last. The answers are in the order of the
+	// ids; none at all are the answer of a hub that makes no attestations.
+	Attest(ctx context.Context, tag string, inherit bool, ids []int64) ([]Attested, error)
+	// Payload reads a package's file from an offset to its end. A file that cannot
+	// be read is a PackageError, also of the reader's.
+	Payload(ctx context.Context, rpm RPM, offset int64) (io.ReadCloser, error)
+	// KnowsLog tells whether the hub can verify proofs of the log with this key.
+	KnowsLog(ctx context.Context, vkey string) (bool, error)
+	// Checkpoint is the size of the highest checkpoint that the hub saw of the log
+	// of this origin, 0 when it saw none.
+	Checkpoint(ctx context.Context, origin string) (int64, error)
+	// AddCheckpoint shows the hub a checkpoint, and the proof that it continues the
+	// one of the size that Checkpoint gave.
+	AddCheckpoint(ctx context.Context, note []byte, consistency [][32]byte) error
 }
 
-// Signer signs headers with one unlocked key. client.Key is one.
+// Signer signs with one unlocked key and tells of the log that its signatures are
+// in. Session is one.
 type Signer interface {
 	// SignHeaders signs what comes from in until it is closed. It calls out for
 	// each, never twice at a time, with a signature that it has verified or the
 	// signer's refusal; an error of the connection ends it.
 	SignHeaders(ctx context.Context, in <-chan client.HeaderRequest, out func(client.HeaderResult)) error
+	// SignPayload signs a header together with the payload. An error of the
+	// payload's reader, a *client.RefusedError and a *client.SignatureError are
+	// about this package; others are of the connection.
+	SignPayload(ctx context.Context, header []byte, payload io.Reader, attestation []byte) (*client.Signed, error)
+	// LogKey is the verifier key of the log, "" when there is none.
+	LogKey() string
+	// Consistency gives the log's newest checkpoint and the proof that it continues
+	// the one of a size.
+	Consistency(ctx context.Context, size int64) (checkpoint []byte, proof [][32]byte, err error)
 }
+
+// Session is a Signer: a key, and the session that has unlocked it.
+type Session struct {
+	*client.Key
+	*client.Session
+}
+
+var _ Signer = Session{}

@@ -2,8 +2,6 @@ package release
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"runtime"
@@ -20,7 +18,11 @@ type flight struct {
 	sha       string
 	signature []byte // signature header, before and, once built, after
 	packet    []byte
+	proof     []byte // that the signature is in the signer's log
 	logIndex  int64
+
+	attestation []byte
+	header      []byte // of one that is signed with its payload
 }
 
 // pipeline runs the stages; each closes its output when it is through. A hub
@@ -33,23 +35,37 @@ func (r *runner) pipeline(ctx context.Context, signer Signer) error {
 	defer stopUp()
 
 	requests := make(chan client.HeaderRequest, ChunkSize)
+	legacy := make(chan *flight, ChunkSize)
 	signed := make(chan *flight, ChunkSize)
 	built := make(chan *flight, BatchItems)
 	var window flights
 	var wg sync.WaitGroup
+	var signing sync.WaitGroup
 	var fetchErr, signErr error
+	var legacyErrs [payloadStreams]error
 	var storeErrs [Storers]error
 	wg.Go(func() {
 		defer close(requests)
-		if fetchErr = r.fetch(up, &window, requests); fetchErr != nil {
+		defer close(legacy)
+		if fetchErr = r.fetch(up, &window, requests, legacy); fetchErr != nil {
 			stopUp()
 		}
 	})
-	wg.Go(func() {
-		defer close(signed)
+	signing.Go(func() {
 		if signErr = r.sign(up, signer, &window, requests, signed); signErr != nil {
 			stopUp()
 		}
+	})
+	for i := range legacyErrs {
+		signing.Go(func() {
+			if legacyErrs[i] = r.signLegacy(up, signer, legacy, signed); legacyErrs[i] != nil {
+				stopUp()
+			}
+		})
+	}
+	wg.Go(func() {
+		defer close(signed)
+		signing.Wait()
 	})
 	wg.Go(func() {
 		defer close(built)
@@ -68,7 +84,7 @@ func (r *runner) pipeline(ctx context.Context, signer Signer) error {
 	}
 	// A stage that was stopped says so with context.Canceled: the one that was
 	// not tells why.
-	errs := append(storeErrs[:], fetchErr, signErr)
+	errs := append(append(storeErrs[:], fetchErr, signErr), legacyErrs[:]...)
 	for _, err := range errs {
 		if err != nil && !errors.Is(err, context.Canceled) {
 			return err
@@ -86,7 +102,7 @@ func (r *runner) sign(ctx context.Context, signer Signer, window *flights, reque
 		case res.Err != nil:
 			r.refuse(f.rpm, f.sha, res.Err)
 		default:
-			f.packet, f.logIndex = res.Packet, res.LogIndex
+			f.packet, f.proof, f.logIndex = res.Packet, res.Proof, res.LogIndex
 			select {
 			case signed <- f:
 			case <-ctx.Done():
@@ -131,32 +147,18 @@ func (w *flights) len() int {
 	return len(w.m)
 }
 
-// fetch asks the hub for headers, a chunk ahead of the signer.
-func (r *runner) fetch(ctx context.Context, window *flights, requests chan<- client.HeaderRequest) error {
-	return eachHeader(ctx, r.hub, r.plan.Sign, func(rpm RPM, h Headers) error {
-		sum := sha256.Sum256(h.Main)
-		window.put(rpm.ID, &flight{rpm: rpm, sha: hex.EncodeToString(sum[:]), signature: h.Signature})
-		select {
-		case requests <- client.HeaderRequest{ID: rpm.ID, Header: h.Main}:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}, func(rpm RPM, err error) { r.refuse(rpm, "", err) })
-}
-
 // build puts each signature into the package's signature header, on all cores.
 func (r *runner) build(ctx context.Context, signed <-chan *flight, built chan<- *flight) {
 	var wg sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
 			for f := range signed {
-				region, err := withSignature(f.signature, f.packet)
+				region, err := withSignature(f.signature, f.packet, f.header != nil)
 				if err != nil {
 					r.refuse(f.rpm, f.sha, err)
 					continue
 				}
-				f.signature, f.packet = region, nil
+				f.signature, f.packet, f.header, f.attestation = region, nil, nil, nil
 				select {
 				case built <- f:
 				case <-ctx.Done():
@@ -168,8 +170,13 @@ func (r *runner) build(ctx context.Context, signed <-chan *flight, built chan<- 
 	wg.Wait()
 }
 
-func withSignature(region, packet []byte) ([]byte, error) {
+// withSignature puts a signature of the header, or of header and payload, into a
+// signature header.
+func withSignature(region, packet []byte, payload bool) ([]byte, error) {
 	tag := rpmhead.SignatureTag(packet)
+	if payload {
+		tag = rpmhead.PayloadSignatureTag(packet)
+	}
 	if tag == 0 {
 		return nil, errors.New("the signer's answer is no OpenPGP v4 signature")
 	}
@@ -192,7 +199,7 @@ func (r *runner) store(ctx context.Context, built <-chan *flight) error {
 		}
 		signed := make([]Signed, len(batch))
 		for i, f := range batch {
-			signed[i] = Signed{RPMID: f.rpm.ID, Signature: f.signature}
+			signed[i] = Signed{RPMID: f.rpm.ID, Signature: f.signature, Proof: f.proof}
 		}
 		stored, err := r.hub.Store(ctx, signed)
 		if err != nil {
@@ -203,6 +210,9 @@ func (r *runner) store(ctx context.Context, built <-chan *flight) error {
 		}
 		for i, s := range stored {
 			f := batch[i]
+			if s.Err == nil && f.proof != nil && !s.Proven {
+				r.unproven()
+			}
 			switch {
 			case s.RPMID != f.rpm.ID:
 				return &CutOff{"the hub", fmt.Errorf("the answer for package %d came for package %d", s.RPMID, f.rpm.ID)}
@@ -224,7 +234,7 @@ func gather(built <-chan *flight, wait time.Duration) []*flight {
 	if !ok {
 		return nil
 	}
-	batch, size := []*flight{f}, len(f.signature)
+	batch, size := []*flight{f}, len(f.signature)+len(f.proof)
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for len(batch) < BatchItems && size < BatchBytes {
@@ -234,7 +244,7 @@ func gather(built <-chan *flight, wait time.Duration) []*flight {
 				return batch
 			}
 			batch = append(batch, f)
-			size += len(f.signature)
+			size += len(f.signature) + len(f.proof)
 		case <-timer.C:
 			return batch
 		}

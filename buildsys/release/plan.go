@@ -60,8 +60,14 @@ type RPM struct {
 	Arch                 string
 	// Size is that of the file, for the plan to print.
 	Size int64
+	// Legacy says that the header pins the payload by no digest of SHA-256 or better
+	// (EL5, EL6): it takes a signature over header and payload, for which the signer
+	// has to read all of the payload.
+	Legacy bool
 	// Unsignable says why no signature can be made, "" when one can.
 	Unsignable string
+
+	path string // of the file below the hub's topdir
 }
 
 // Signature is one that the hub keeps for a package.
@@ -74,6 +80,8 @@ type Signature struct {
 	// HeaderSHA256 is that of the package's main header in hex, "" when the hub
 	// does not say.
 	HeaderSHA256 string
+	// LogIndex is its place in the signer's log, -1 when the hub keeps no proof.
+	LogIndex int64
 }
 
 // Already is a package that has the key's signature.
@@ -88,6 +96,11 @@ type Plan struct {
 	Sign       []RPM
 	Already    []Already
 	Unsignable []RPM
+
+	// Tag is the tag for which the hub attests the packages, with Inherit also for
+	// what its parents hold; "" is the tag that each build was put into last.
+	Tag     string
+	Inherit bool
 }
 
 // Len is the number of packages in the plan.
@@ -117,6 +130,16 @@ func NewPlan(key Key, rpms []RPM, signatures map[int64][]Signature) *Plan {
 	slices.SortFunc(p.Unsignable, byName)
 	slices.SortFunc(p.Already, func(a, b Already) int { return byName(a.RPM, b.RPM) })
 	return p
+}
+
+// Legacy counts the packages to be signed with their payload.
+func (p *Plan) Legacy() (n int) {
+	for _, r := range p.Sign {
+		if r.Legacy {
+			n++
+		}
+	}
+	return n
 }
 
 func byName(a, b RPM) int { return cmp.Or(cmp.Compare(a.NVRA, b.NVRA), cmp.Compare(a.ID, b.ID)) }

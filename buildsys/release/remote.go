@@ -14,8 +14,12 @@ import (
 // Remote is the Hub over XML-RPC. The calls of one session run one after the
 // other, so it takes several: one to read with, others to store with.
 type Remote struct {
-	read  *api.Hub
-	write chan *api.Hub // those that are idle
+	// Files reads the hub's files: payloads of packages that are signed with theirs.
+	Files *Files
+
+	read    *api.Hub
+	attests bool          // the hub has said that it makes attestations
+	write   chan *api.Hub // those that are idle
 }
 
 var _ Hub = (*Remote)(nil)
@@ -75,7 +79,31 @@ func (r *Remote) Tagged(ctx context.Context, tag string, o TagOptions) ([]RPM, e
 		}
 		out[i] = toRPM(&rpms[i], b)
 	}
-	return out, nil
+	return out, r.markLegacy(ctx, out)
+}
+
+// markLegacy notes which packages take a signature over header and payload.
+func (r *Remote) markLegacy(ctx context.Context, rpms []RPM) error {
+	at := make(map[int64][]int, len(rpms))
+	ids := make([]int64, len(rpms))
+	for i := range rpms {
+		ids[i] = rpms[i].ID
+		at[ids[i]] = append(at[ids[i]], i)
+	}
+	for len(ids) > 0 {
+		part := ids[:min(len(ids), lookupSize)]
+		ids = ids[len(part):]
+		legacy, err := r.read.LegacyRPMs(ctx, part)
+		if err != nil {
+			return err
+		}
+		for _, id := range legacy {
+			for _, i := range at[id] {
+				rpms[i].Legacy = true
+			}
+		}
+	}
+	return nil
 }
 
 // Build lists the packages of a build.
@@ -95,7 +123,7 @@ func (r *Remote) Build(ctx context.Context, nvr string) ([]RPM, error) {
 	for i := range rpms {
 		out[i] = toRPM(&rpms[i], b)
 	}
-	return out, nil
+	return out, r.markLegacy(ctx, out)
 }
 
 func toRPM(r *api.RPM, b *api.Build) RPM {
@@ -103,6 +131,7 @@ func toRPM(r *api.RPM, b *api.Build) RPM {
 	if b != nil {
 		out.Package = b.Name
 		out.Build = b.Name + "-" + b.Version + "-" + b.Release
+		out.path = filePath(b, r)
 	}
 	switch {
 	case r.ExternalRepoID != 0:
@@ -143,7 +172,10 @@ func (r *Remote) Signatures(ctx context.Context, ids []int64) (map[int64][]Signa
 			return nil, err
 		}
 		for _, row := range rows {
-			s := Signature{Sigkey: row.Sigkey, Fingerprint: row.Fingerprint, Copy: row.SignedCopy, HeaderSHA256: row.HeaderSHA256}
+			s := Signature{Sigkey: row.Sigkey, Fingerprint: row.Fingerprint, Copy: row.SignedCopy, HeaderSHA256: row.HeaderSHA256, LogIndex: -1}
+			if row.LogIndex != nil {
+				s.LogIndex = *row.LogIndex
+			}
 			switch row.State {
 			case buildsys.SignatureVerified.String():
 				s.State = buildsys.SignatureVerified
@@ -179,7 +211,7 @@ func (r *Remote) Headers(ctx context.Context, ids []int64) ([]Headers, error) {
 func (r *Remote) Store(ctx context.Context, signed []Signed) ([]Stored, error) {
 	sigs := make([]api.NewSignature, len(signed))
 	for i, s := range signed {
-		sigs[i] = api.NewSignature{RPMID: s.RPMID, Signature: s.Signature}
+		sigs[i] = api.NewSignature{RPMID: s.RPMID, Signature: s.Signature, Proof: s.Proof}
 	}
 	w, back, err := r.writer(ctx)
 	if err != nil {
@@ -198,7 +230,7 @@ func (r *Remote) Store(ctx context.Context, signed []Signed) ([]Stored, error) {
 	}
 	out := make([]Stored, len(rows))
 	for i, row := range rows {
-		out[i] = Stored{RPMID: row.RPMID, Already: row.Already && !repeated, Err: row.Fault}
+		out[i] = Stored{RPMID: row.RPMID, Already: row.Already && !repeated, Proven: row.Proven, Err: row.Fault}
 	}
 	return out, nil
 }

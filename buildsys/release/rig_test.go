@@ -2,12 +2,15 @@ package release_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/privyseal/privyseal/buildsys/api"
@@ -16,6 +19,7 @@ import (
 	"github.com/privyseal/privyseal/buildsys/xmlrpc"
 	"github.com/privyseal/privyseal/internal/lab"
 	"github.com/privyseal/privyseal/internal/rpmhead"
+	"github.com/privyseal/privyseal/internal/seal"
 )
 
 const (
@@ -37,10 +41,16 @@ func signer(t testing.TB, name string) *releasetest.Signer {
 func filled(t testing.TB, s *releasetest.Signer) *releasetest.Hub {
 	t.Helper()
 	h := releasetest.NewHub(s.Certificate)
+	h.Logs, h.Attests = []seal.LogKey{s.Log.Key}, true
 	for _, file := range []string{"tool-1.2-3.src.rpm", "tool-1.2-3.x86_64.rpm", "tool-1.2-3.i686.rpm", "tool-debuginfo-1.2-3.x86_64.rpm"} {
 		if _, err := h.Add(tag, build, lab.Testdata(t, "rpms", file)); err != nil {
 			t.Fatal(err)
 		}
+	}
+	old := filepath.Join(t.TempDir(), "old-1.2-3.noarch.rpm")
+	writeLegacy(t, old, "old")
+	if _, err := h.Add("", build, old); err != nil {
+		t.Fatal(err)
 	}
 	return h
 }
@@ -50,7 +60,7 @@ func TestFakeHub(t *testing.T) {
 		s := signer(t, lab.KeyEdDSA)
 		h := filled(t, s)
 		h.MaxHeaders = 3
-		return releasetest.Fixture{Hub: h, Tag: tag, Build: build, Signer: s, Unknown: signer(t, lab.KeyOtherEdDSA)}
+		return releasetest.Fixture{Hub: h, Tag: tag, Build: build, Signer: s, Unknown: signer(t, lab.KeyOtherEdDSA), Legacy: "old-1.2-3.noarch"}
 	})
 }
 
@@ -59,15 +69,21 @@ func TestRemoteHub(t *testing.T) {
 		t.Run(key, func(t *testing.T) {
 			releasetest.TestHub(t, func(t *testing.T) releasetest.Fixture {
 				s := signer(t, key)
-				server := httptest.NewServer(&wire{t, filled(t, s), s})
+				hub := filled(t, s)
+				mux := http.NewServeMux()
+				mux.Handle("/", &wire{t, hub, s})
+				mux.Handle("/kojifiles/", files(hub))
+				server := httptest.NewServer(mux)
 				t.Cleanup(server.Close)
 				c, err := xmlrpc.New(server.URL, xmlrpc.Options{Retries: -1})
 				if err != nil {
 					t.Fatal(err)
 				}
 				h := &api.Hub{Caller: c}
+				remote := release.NewRemote(h, h)
+				remote.Files = &release.Files{TopURL: server.URL + "/kojifiles", Client: server.Client()}
 				return releasetest.Fixture{
-					Hub: release.NewRemote(h, h), Tag: tag, Build: build, Signer: s, Unknown: signer(t, lab.KeyOtherEdDSA),
+					Hub: remote, Tag: tag, Build: build, Signer: s, Unknown: signer(t, lab.KeyOtherEdDSA), Legacy: "old-1.2-3.noarch",
 				}
 			})
 		})
@@ -134,7 +150,7 @@ func (w *wire) call(r *http.Request, method string, params []any) (any, error) {
 		for id, sigs := range kept {
 			for _, s := range sigs {
 				out = append(out, map[string]any{"rpm_id": id, "sigkey": s.Sigkey, "fingerprint": s.Fingerprint,
-					"state": s.State.String(), "signed_copy": s.Copy, "header_sha256": s.HeaderSHA256})
+					"state": s.State.String(), "signed_copy": s.Copy, "header_sha256": s.HeaderSHA256, "log_index": s.LogIndex})
 			}
 		}
 		return out, err
@@ -154,7 +170,11 @@ func (w *wire) call(r *http.Request, method string, params []any) (any, error) {
 			if err != nil {
 				return nil, err
 			}
-			signed = append(signed, release.Signed{RPMID: m["rpm_id"].(int64), Signature: b})
+			next := release.Signed{RPMID: m["rpm_id"].(int64), Signature: b}
+			if proof, ok := m["proof"].(string); ok {
+				next.Proof = []byte(proof)
+			}
+			signed = append(signed, next)
 		}
 		stored, err := w.hub.Store(ctx, signed)
 		out := []any{}
@@ -162,6 +182,9 @@ func (w *wire) call(r *http.Request, method string, params []any) (any, error) {
 			m := map[string]any{"rpm_id": s.RPMID, "result": "stored"}
 			if s.Already {
 				m["result"] = "already"
+			}
+			if s.Proven {
+				m["proof"] = "kept"
 			}
 			if s.Err != nil {
 				m = map[string]any{"rpm_id": s.RPMID, "faultCode": int64(1000), "faultString": s.Err.Error()}
@@ -176,7 +199,73 @@ func (w *wire) call(r *http.Request, method string, params []any) (any, error) {
 		}
 		return nil, stored[0].Err
 	}
+	return w.sealCall(ctx, method, params)
+}
+
+// sealCall are the calls about attestations and logs.
+func (w *wire) sealCall(ctx context.Context, method string, params []any) (any, error) {
+	switch method {
+	case "privyseal.legacyRPMs":
+		out := []any{}
+		for _, id := range ints(params[0]) {
+			if w.hub.Legacy(id) {
+				out = append(out, id)
+			}
+		}
+		return out, nil
+	case "privyseal.attestationKey":
+		if !w.hub.Attests {
+			return nil, nil
+		}
+		return map[string]any{"name": "hub1"}, nil
+	case "privyseal.attest":
+		tag, _ := params[0].(string)
+		got, err := w.hub.Attest(ctx, tag, false, ints(params[1]))
+		out := []any{}
+		for _, a := range got {
+			m := map[string]any{"rpm_id": a.RPMID, "attestation": string(a.Envelope)}
+			if a.Err != nil {
+				m = map[string]any{"rpm_id": a.RPMID, "faultCode": int64(1000), "faultString": a.Err.Error()}
+			}
+			out = append(out, m)
+		}
+		return out, err
+	case "privyseal.listLogKeys":
+		out := []any{}
+		for _, k := range w.hub.Logs {
+			out = append(out, map[string]any{"origin": k.Name(), "vkey": k.String(), "retired": false})
+		}
+		return out, nil
+	case "privyseal.logCheckpoint":
+		size, err := w.hub.Checkpoint(ctx, params[0].(string))
+		if size == 0 {
+			return nil, err
+		}
+		return map[string]any{"size": size}, err
+	case "privyseal.addLogCheckpoint":
+		var proof [][32]byte
+		for _, v := range params[1].([]any) {
+			b, err := base64.StdEncoding.DecodeString(v.(string))
+			if err != nil {
+				return nil, err
+			}
+			proof = append(proof, [32]byte(b))
+		}
+		return nil, w.hub.AddCheckpoint(ctx, []byte(params[0].(string)), proof)
+	}
 	return nil, fmt.Errorf("invalid method: %s", method)
+}
+
+// files serves the packages of a fake hub, as the real one does below its topurl.
+func files(hub *releasetest.Hub) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path, ok := hub.File(strings.TrimSuffix(filepath.Base(r.URL.Path), ".rpm"))
+		if !ok || r.URL.Path != "/kojifiles/packages/tool/1.2/3/noarch/"+filepath.Base(r.URL.Path) {
+			http.NotFound(w, r)
+			return
+		}
+		http.ServeFile(w, r, path)
+	})
 }
 
 func buildRow() any {
@@ -203,11 +292,11 @@ func ints(v any) []int64 {
 
 var errGone = errors.New("connection refused")
 
-// writeWithout5092 writes a package whose header has no payload digest: the tag
-// is renamed to one that nobody reads.
-func writeWithout5092(t testing.TB, path string) {
+// write5092As writes a package in whose header the tag of the payload digest has
+// another number.
+func write5092As(t testing.TB, path, name string, tag byte) {
 	t.Helper()
-	raw := lab.RPM{Name: "old"}.Bytes(t)
+	raw := lab.RPM{Name: name, Version: "1.2", Release: "3"}.Bytes(t)
 	pkg, err := rpmhead.Read(bytes.NewReader(raw))
 	if err != nil {
 		t.Fatal(err)
@@ -217,8 +306,14 @@ func writeWithout5092(t testing.TB, path string) {
 	if i < 0 {
 		t.Fatal("the package has no tag 5092")
 	}
-	header[i+3]--
+	header[i+3] = tag
 	if err := os.WriteFile(path, raw, 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
+
+// writeLegacy writes a package whose header has no payload digest.
+func writeLegacy(t testing.TB, path, name string) { write5092As(t, path, name, 5091&0xff) }
+
+// writeTwice writes a package in whose header a tag stands twice.
+func writeTwice(t testing.TB, path, name string) { write5092As(t, path, name, 5093&0xff) }

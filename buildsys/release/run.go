@@ -51,6 +51,9 @@ type Result struct {
 // Summary counts outcomes.
 type Summary struct {
 	Signed, Already, Refused int
+	// Unproven counts signatures whose proof the hub did not keep, because it does
+	// not know the key of the signer's log.
+	Unproven int
 }
 
 func (s Summary) String() string {
@@ -80,7 +83,13 @@ func Run(ctx context.Context, hub Hub, signer Signer, plan *Plan, report func(Re
 	if len(plan.Sign) == 0 {
 		return r.sum, nil
 	}
+	if err := r.relay(ctx, signer); err != nil {
+		return r.sum, err
+	}
 	err := r.pipeline(ctx, signer)
+	if err == nil {
+		err = r.relay(ctx, signer)
+	}
 	return r.sum, err
 }
 
@@ -107,6 +116,12 @@ func (r *runner) tell(res Result) {
 		r.sum.Refused++
 	}
 	r.report(res)
+}
+
+func (r *runner) unproven() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sum.Unproven++
 }
 
 func (r *runner) refuse(rpm RPM, sha string, err error) {
@@ -149,5 +164,5 @@ func (r *runner) copies(ctx context.Context) error {
 }
 
 func (r *runner) already(a Already) {
-	r.tell(Result{RPM: a.RPM, Outcome: OutcomeAlready, HeaderSHA256: a.Signature.HeaderSHA256, LogIndex: -1})
+	r.tell(Result{RPM: a.RPM, Outcome: OutcomeAlready, HeaderSHA256: a.Signature.HeaderSHA256, LogIndex: a.Signature.LogIndex})
 }

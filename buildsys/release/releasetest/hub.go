@@ -2,8 +2,10 @@ package releasetest
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +14,7 @@ import (
 	"github.com/privyseal/privyseal/buildsys/release"
 	"github.com/privyseal/privyseal/internal/pgp"
 	"github.com/privyseal/privyseal/internal/rpmhead"
+	"github.com/privyseal/privyseal/internal/seal"
 )
 
 // Hub is a release.Hub in memory.
@@ -21,17 +24,23 @@ type Hub struct {
 	// Fail, if set, is asked before each call with the method's name and how often
 	// it has been called before; its error is the call's.
 	Fail func(method string, before int) error
+	// Logs are the keys of the logs whose proofs it keeps.
+	Logs []seal.LogKey
+	// Attests makes it give its word about packages, signed with a key of its own.
+	Attests bool
 
-	mu    sync.Mutex
-	calls map[string]int
-	keys  []*pgp.Certificate
-	tags  map[string][]int64
-	rpms  []*entry
+	highest map[string]*seal.Checkpoint // by origin
+	mu      sync.Mutex
+	calls   map[string]int
+	keys    []*pgp.Certificate
+	tags    map[string][]int64
+	rpms    []*entry
 }
 
 type entry struct {
 	rpm    release.RPM
 	pkg    *rpmhead.Package
+	file   string
 	broken error
 	sigs   []release.Signature
 	copies map[string]bool // by sigkey
@@ -42,7 +51,7 @@ var _ release.Hub = (*Hub)(nil)
 
 // NewHub makes a hub that knows some certificates.
 func NewHub(keys ...*pgp.Certificate) *Hub {
-	return &Hub{keys: keys, tags: map[string][]int64{}, calls: map[string]int{}}
+	return &Hub{keys: keys, tags: map[string][]int64{}, calls: map[string]int{}, highest: map[string]*seal.Checkpoint{}}
 }
 
 // Add puts a package file into a build and a tag ("" for none) and returns its
@@ -58,8 +67,10 @@ func (h *Hub) Add(tag, build, path string) (int64, error) {
 	id := int64(len(h.rpms) + 1)
 	name, _, _ := strings.Cut(build, "-")
 	h.rpms = append(h.rpms, &entry{
-		rpm:    release.RPM{ID: id, NVRA: n.NVRA(), Build: build, Package: name, Arch: n.RPMArch()},
+		rpm: release.RPM{ID: id, NVRA: n.NVRA(), Build: build, Package: name, Arch: n.RPMArch(),
+			Legacy: rpmhead.NeedsPayload(pkg.Header.CheckStrict())},
 		pkg:    pkg,
+		file:   path,
 		copies: map[string]bool{},
 		stored: map[string][]byte{},
 	})
@@ -231,46 +242,86 @@ func (h *Hub) Store(ctx context.Context, signed []release.Signed) ([]release.Sto
 	out := make([]release.Stored, len(signed))
 	for i, s := range signed {
 		out[i] = release.Stored{RPMID: s.RPMID}
-		out[i].Already, out[i].Err = h.storeOne(s)
+		out[i].Already, out[i].Proven, out[i].Err = h.storeOne(s)
 	}
 	return out, nil
 }
 
-func (h *Hub) storeOne(s release.Signed) (already bool, err error) {
+func (h *Hub) storeOne(s release.Signed) (already, proven bool, err error) {
 	e, err := h.find(s.RPMID)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	sig, err := rpmhead.ParseSignature(s.Signature)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	sigs := rpmhead.Signatures(sig)
 	if len(sigs) != 1 {
-		return false, fmt.Errorf("%d signatures in it instead of one", len(sigs))
+		return false, false, fmt.Errorf("%d signatures in it instead of one", len(sigs))
 	}
-	res, err := pgp.NewKeyring(h.keys...).Verify(sigs[0].Packet, e.pkg.Header.Bytes())
+	over := e.pkg.Header.Bytes()
+	if sigs[0].CoversPayload() {
+		if over, err = e.whole(e.pkg.HeaderStart); err != nil {
+			return false, false, err
+		}
+	}
+	res, err := pgp.NewKeyring(h.keys...).Verify(sigs[0].Packet, over)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	if res.State != pgp.Verified {
-		return false, fmt.Errorf("the signature is not good: %v %s", res.State, res.Reason)
+		return false, false, fmt.Errorf("the signature is not good: %v %s", res.State, res.Reason)
+	}
+	index := int64(-1)
+	if s.Proof != nil {
+		if index, proven, err = h.prove(s.Proof, res.Certificate.Fingerprint(), sha256.Sum256(over), sigs[0].Packet); err != nil {
+			return false, false, err
+		}
 	}
 	sigkey := res.Signature.Sigkey()
 	if old := e.stored[sigkey]; old != nil {
 		e.copies[sigkey] = true
 		if !slices.Equal(old, s.Signature) {
-			return false, errors.New("the signature is kept already, with other bytes")
+			return false, false, errors.New("the signature is kept already, with other bytes")
 		}
-		return true, nil
+		return true, proven, nil
 	}
 	e.sigs = append(e.sigs, release.Signature{
 		Sigkey: sigkey, Fingerprint: res.Signature.Fingerprint, State: buildsys.SignatureVerified,
-		HeaderSHA256: fmt.Sprintf("%x", e.pkg.Header.SHA256()),
+		HeaderSHA256: fmt.Sprintf("%x", e.pkg.Header.SHA256()), LogIndex: index,
 	})
 	e.stored[sigkey] = slices.Clone(s.Signature)
 	e.copies[sigkey] = true
-	return false, nil
+	return false, proven, nil
+}
+
+// whole is the file from an offset on.
+func (e *entry) whole(offset int64) ([]byte, error) {
+	b, err := os.ReadFile(e.file)
+	if err != nil {
+		return nil, err
+	}
+	return b[min(offset, int64(len(b))):], nil
+}
+
+// prove verifies a proof of a log that it knows; others it leaves out.
+func (h *Hub) prove(text []byte, fingerprint string, digest [sha256.Size]byte, packet []byte) (index int64, proven bool, err error) {
+	p, err := seal.ParseProof(text)
+	if err != nil {
+		return -1, false, err
+	}
+	for _, k := range h.Logs {
+		e, _, err := p.Verify(k)
+		if errors.Is(err, seal.ErrUnknownLog) {
+			continue
+		}
+		if err == nil {
+			err = e.Matches(fingerprint, digest, packet)
+		}
+		return p.Index, err == nil, err
+	}
+	return -1, false, nil
 }
 
 // WriteCopies writes signed copies.

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"runtime"
 	"sync"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/privyseal/privyseal/client"
 	"github.com/privyseal/privyseal/internal/pgp"
 	"github.com/privyseal/privyseal/internal/rpmhead"
+	"github.com/privyseal/privyseal/internal/seal"
 )
 
 // ErrLost is how a Signer fails that was told to.
@@ -29,6 +31,10 @@ type Signer struct {
 	Certificate *pgp.Certificate
 	// FailAfter ends the session after so many signatures; 0 is never.
 	FailAfter int
+	// Log is where its signatures are recorded.
+	Log *Log
+	// Refuse, if set, is the policy: it is asked about each package.
+	Refuse func(header *rpmhead.Header, payload bool, attestation []byte) error
 
 	entity *openpgp.Entity
 	mu     sync.Mutex
@@ -57,7 +63,20 @@ func NewSigner(secret, public []byte) (*Signer, error) {
 	if len(ring) != 1 || len(certs) != 1 {
 		return nil, fmt.Errorf("%d secret keys and %d certificates", len(ring), len(certs))
 	}
-	return &Signer{Certificate: certs[0], entity: ring[0], log: map[[sha256.Size]byte]*made{}}, nil
+	log, err := NewLog("signer1")
+	if err != nil {
+		return nil, err
+	}
+	return &Signer{Certificate: certs[0], Log: log, entity: ring[0], log: map[[sha256.Size]byte]*made{}}, nil
+}
+
+// LogKey is the key of its log.
+func (s *Signer) LogKey() string { return s.Log.Key.String() }
+
+// Consistency shows that its log continues what it was.
+func (s *Signer) Consistency(_ context.Context, size int64) ([]byte, [][32]byte, error) {
+	proof, err := s.Log.Consistency(size)
+	return s.Log.Checkpoint(), proof, err
 }
 
 // Signed is how many signatures were made, not counting those given again.
@@ -74,8 +93,12 @@ func (s *Signer) MaxHeld() int {
 	return s.max
 }
 
-// Sign makes the signature packet over data, or gives it again.
+// Sign makes the signature packet over the bytes of a header, or gives it again.
 func (s *Signer) Sign(data []byte) (packetBytes []byte, index int64, existed bool, err error) {
+	return s.sign("rpm-header", data)
+}
+
+func (s *Signer) sign(op string, data []byte) (packetBytes []byte, index int64, existed bool, err error) {
 	sum := sha256.Sum256(data)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -100,7 +123,13 @@ func (s *Signer) Sign(data []byte) (packetBytes []byte, index int64, existed boo
 	if err := sig.Serialize(&b); err != nil {
 		return nil, 0, false, err
 	}
-	m := &made{b.Bytes(), int64(len(s.log))}
+	entry := &seal.Entry{Time: now, Signature: &seal.SignatureEntry{KeyFingerprint: s.Certificate.Fingerprint(), Op: op,
+		Hash: 8, Digest: sum, User: "releng", Signature: b.Bytes()}}
+	index, err = s.Log.Add(entry)
+	if err != nil {
+		return nil, 0, false, err
+	}
+	m := &made{b.Bytes(), index}
 	s.log[sum] = m
 	return m.packet, m.index, false, nil
 }
@@ -158,14 +187,51 @@ func (s *Signer) hold(n int) {
 
 func (s *Signer) signOne(req client.HeaderRequest) client.HeaderResult {
 	res := client.HeaderResult{ID: req.ID}
-	h, err := rpmhead.Parse(req.Header, rpmhead.Limits{})
-	if err == nil {
-		err = h.CheckStrict()
-	}
-	if err != nil {
-		res.Err = &client.RefusedError{Code: "strict", Msg: err.Error()}
+	if res.Err = s.decide(req.Header, false, req.Attestation); res.Err != nil {
 		return res
 	}
 	res.Packet, res.LogIndex, res.Existed, res.Err = s.Sign(req.Header)
+	if res.Err == nil {
+		res.Proof, res.Err = s.Log.Proof(res.LogIndex)
+	}
 	return res
+}
+
+// decide refuses headers that break the rules, and what Refuse does not want.
+func (s *Signer) decide(header []byte, payload bool, attestation []byte) error {
+	h, err := rpmhead.Parse(header, rpmhead.Limits{})
+	if err == nil {
+		if err = h.CheckStrict(); payload {
+			err = h.CheckStrictPayload()
+		}
+	}
+	if err != nil {
+		return &client.RefusedError{Code: "strict", Msg: err.Error()}
+	}
+	if s.Refuse == nil {
+		return nil
+	}
+	if err := s.Refuse(h, payload, attestation); err != nil {
+		return &client.RefusedError{Code: "policy", Msg: err.Error()}
+	}
+	return nil
+}
+
+// SignPayload signs a header together with the payload.
+func (s *Signer) SignPayload(_ context.Context, header []byte, payload io.Reader, attestation []byte) (*client.Signed, error) {
+	if err := s.decide(header, true, attestation); err != nil {
+		return nil, err
+	}
+	var whole bytes.Buffer
+	whole.Write(header)
+	if _, err := whole.ReadFrom(payload); err != nil {
+		return nil, fmt.Errorf("reading the payload: %w", err)
+	}
+	var out client.Signed
+	var err error
+	if out.Packet, out.LogIndex, out.Existed, err = s.sign("rpm-payload", whole.Bytes()); err != nil {
+		return nil, err
+	}
+	out.Proof, err = s.Log.Proof(out.LogIndex)
+	return &out, err
 }

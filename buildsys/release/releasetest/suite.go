@@ -9,12 +9,16 @@ import (
 	"github.com/privyseal/privyseal/internal/rpmhead"
 )
 
-// Fixture is what TestHub needs to know of a hub: a tag and a build of it that
-// holds at least two packages, none signed, and a signer whose key the hub knows.
+// Fixture is what TestHub needs to know of a hub that makes attestations: a tag and
+// a build of it that holds at least two packages, none signed, and a signer whose
+// key and log the hub knows.
 type Fixture struct {
 	Hub        release.Hub
 	Tag, Build string
 	Signer     *Signer
+	// Legacy is a package of the build, but not of the tag, that is signed with its
+	// payload.
+	Legacy string
 	// Unknown is a signer whose key the hub does not know.
 	Unknown *Signer
 }
@@ -26,6 +30,10 @@ func TestHub(t *testing.T, open func(t *testing.T) Fixture) {
 	t.Run("headers", func(t *testing.T) { testHeaders(t, open(t)) })
 	t.Run("stores", func(t *testing.T) { testStores(t, open(t)) })
 	t.Run("refuses", func(t *testing.T) { testRefuses(t, open(t)) })
+	t.Run("proofs", func(t *testing.T) { testProofs(t, open(t)) })
+	t.Run("attests", func(t *testing.T) { testAttests(t, open(t)) })
+	t.Run("checkpoints", func(t *testing.T) { testCheckpoints(t, open(t)) })
+	t.Run("payloads", func(t *testing.T) { testPayloads(t, open(t)) })
 }
 
 func keyOf(t *testing.T, s *Signer) release.Key {
