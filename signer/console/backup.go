@@ -11,7 +11,7 @@ import (
 
 // backup writes the whole vault with its log, also while serve runs.
 func (c *Console) backup(ctx context.Context, args []string) error {
-	words, err := c.form("backup").parse(args, nil, "OUTFILE")
+	words, err := c.form().parse(args, nil, "OUTFILE")
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func (c *Console) backup(ctx context.Context, args []string) error {
 
 // restore makes a vault from a backup, where there is none.
 func (c *Console) restore(ctx context.Context, args []string) error {
-	f := c.form("restore")
+	f := c.form()
 	words, err := f.parse(args, nil, "FILE")
 	if err != nil {
 		return err

@@ -18,7 +18,7 @@ import (
 const maxRequest = 1 << 20
 
 func (c *Console) caIssue(ctx context.Context, args []string) error {
-	f := c.form("ca issue")
+	f := c.form()
 	user := f.String("user", "", "`NAME` of the user to whom the certificate is bound")
 	out := f.out("out", "`file` to write")
 	days := f.days("days", int(pki.DefaultLife.Hours()/24), 1, 3650, "life of the certificate")
@@ -81,7 +81,7 @@ func certificateOf(cert *x509.Certificate) keys.Certificate {
 
 // userBind binds a certificate that the inner CA issued before: one that was unbound, or is somebody's of a new name.
 func (c *Console) userBind(ctx context.Context, args []string) error {
-	words, err := c.form("user bind").parse(args, nil, "NAME", "FILE")
+	words, err := c.form().parse(args, nil, "NAME", "FILE")
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (c *Console) userBind(ctx context.Context, args []string) error {
 }
 
 func (c *Console) caList(_ context.Context, args []string) error {
-	f := c.form("ca list")
+	f := c.form()
 	asJSON := f.asJSON()
 	if _, err := f.parse(args, nil); err != nil {
 		return err
@@ -165,7 +165,7 @@ func readRequest(file, user string) ([]byte, error) {
 }
 
 func (c *Console) caShow(_ context.Context, args []string) error {
-	f := c.form("ca show")
+	f := c.form()
 	out := f.out("out", "`file` to write")
 	if _, err := f.parse(args, nil); err != nil {
 		return err
@@ -178,7 +178,7 @@ func (c *Console) caShow(_ context.Context, args []string) error {
 }
 
 func (c *Console) pin(_ context.Context, args []string) error {
-	if _, err := c.form("pin").parse(args, nil); err != nil {
+	if _, err := c.form().parse(args, nil); err != nil {
 		return err
 	}
 	pin, err := c.readPin()

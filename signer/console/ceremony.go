@@ -22,7 +22,7 @@ const ceremonyEvent = "ceremony"
 
 // ceremony runs a reviewed file of commands and keeps a transcript of it.
 func (c *Console) ceremony(ctx context.Context, args []string) error {
-	f := c.form("ceremony")
+	f := c.form()
 	to := f.out("transcript", "`file` for the transcript; CEREMONYFILE.transcript if not given")
 	only := f.Bool("check", false, "read and check the file, and run nothing")
 	var witnesses []string

@@ -11,7 +11,7 @@ import (
 
 // acceptClock lets the log go on after its last entry turned out to be from the future: a clock was wrong once and is right now.
 func (c *Console) acceptClock(ctx context.Context, args []string) (err error) {
-	f := c.form("log accept-clock")
+	f := c.form()
 	yes := f.Bool("yes", false, "the clock was compared with another one and is right now")
 	f.need(func() error {
 		if !*yes {

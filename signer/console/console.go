@@ -26,6 +26,7 @@ type Console struct {
 	Terminal Terminal
 	Serve    func(context.Context) error // the verb serve, which this package does not know
 
+	verb    string // under way, by the name it was called by
 	mode    mode
 	refusal error        // why nothing but help is given; with onlyHelp
 	files   *[]namedFile // if set, gathers the files that verbs name

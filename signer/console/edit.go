@@ -15,7 +15,7 @@ import (
 // policyEdit changes the policy at the terminal. The signer starts no programs, so no editor of the system either: this one has the few
 // commands that a policy of some dozen lines needs. A longer change is better written elsewhere, reviewed, and taken with policy set.
 func (c *Console) policyEdit(ctx context.Context, args []string) error {
-	if _, err := c.form("policy edit").parse(args, nil); err != nil {
+	if _, err := c.form().parse(args, nil); err != nil {
 		return err
 	}
 	if !c.Terminal.IsTerminal() {

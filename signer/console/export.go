@@ -19,7 +19,7 @@ import (
 
 // logExport carries the log, or the end of it, out of the room: into a file, or as QR codes on the terminal or in files.
 func (c *Console) logExport(ctx context.Context, args []string) error {
-	f := c.form("log export")
+	f := c.form()
 	out := f.out("out", "`file` to write")
 	dir := f.String("parts", "", "`directory`, to be made, for numbered parts: a PNG with a QR code and a text file each")
 	onScreen := f.Bool("qr", false, "show numbered QR codes on the terminal, one after the other")
@@ -173,7 +173,7 @@ func (c *Console) exportScreen(content []byte, version int, cp *seal.Checkpoint)
 // logImportCheck checks an export on another machine, which has no vault: an export's file, or its parts in any order, however many files
 // they stand in.
 func (c *Console) logImportCheck(ctx context.Context, args []string) error {
-	f := c.form("log import-check")
+	f := c.form()
 	key := f.String("key", "", "`KEY` of the log, as log key prints it on the signer")
 	against := f.in("against", "`file` with the checkpoint that was seen last: the export must continue it")
 	out := f.out("out", "`file` to write what the parts hold")

@@ -40,8 +40,8 @@ type namedFile struct {
 	must bool // without a terminal it has to be named
 }
 
-func (c *Console) form(name string) *form {
-	return &form{FlagSet: flag.NewFlagSet(name, flag.ContinueOnError), c: c}
+func (c *Console) form() *form {
+	return &form{FlagSet: flag.NewFlagSet(c.verb, flag.ContinueOnError), c: c}
 }
 
 func (f *form) file(u use, name, usage string) *string {

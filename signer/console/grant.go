@@ -12,7 +12,7 @@ import (
 )
 
 func (c *Console) grantGive(ctx context.Context, args []string) error {
-	f := c.form("grant give")
+	f := c.form()
 	by, pass := f.holder()
 	words, err := f.parse(args, []string{"by"}, "KEY", "USER")
 	if err != nil {
@@ -27,7 +27,7 @@ func (c *Console) grantGive(ctx context.Context, args []string) error {
 
 // grantRevoke takes a key away. With a holder's passphrase the wrapping key is replaced in the same act.
 func (c *Console) grantRevoke(ctx context.Context, args []string) error {
-	f := c.form("grant revoke")
+	f := c.form()
 	by := f.String("by", "", "`USER` who keeps the key: the wrapping key is replaced at once")
 	pass := f.file(secret, "passphrase-file", "`file` whose first line is that user's passphrase")
 	f.need(func() error {
@@ -68,7 +68,7 @@ type grantView struct {
 }
 
 func (c *Console) grantList(_ context.Context, args []string) error {
-	f := c.form("grant list")
+	f := c.form()
 	key, user := f.String("key", "", "only those of this `KEY`"), f.String("user", "", "only those of this `USER`")
 	asJSON := f.asJSON()
 	if _, err := f.parse(args, nil); err != nil {

@@ -25,7 +25,7 @@ const (
 )
 
 func (c *Console) initVault(ctx context.Context, args []string) (err error) {
-	f := c.form("init")
+	f := c.form()
 	name := f.String("name", "", "`NAME` of the signer, as in its outer certificate")
 	bridge := f.String("bridge", "", "`HOST:PORT` of the bridge's port for signers")
 	cert := f.in("outer-cert", "PEM `file`: certificate for the bridge, role signer")

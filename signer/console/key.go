@@ -56,7 +56,7 @@ func commas(text string) []string {
 }
 
 func (c *Console) keyNew(ctx context.Context, args []string) error {
-	f := c.form("key new")
+	f := c.form()
 	var algorithm keys.Algorithm
 	f.Func("type", "eddsa or rsa4096", func(text string) (err error) {
 		algorithm, err = keys.ParseAlgorithm(text)
@@ -109,7 +109,7 @@ func (c *Console) born(ctx context.Context, change *vault.Change, out string, ce
 }
 
 func (c *Console) keyImport(ctx context.Context, args []string) error {
-	f := c.form("key import")
+	f := c.form()
 	more := f.keySpec()
 	pass := f.file(secret, "passphrase-file", "`file` whose first line is the passphrase that protects the key in FILE")
 	open := f.Bool("unprotected", false, "the key in FILE has no passphrase")
@@ -174,7 +174,7 @@ func readFile(name string, limit int64) ([]byte, error) {
 
 // keyShow gives a public key; key export is the same verb by another name.
 func (c *Console) keyShow(_ context.Context, args []string) error {
-	f := c.form("key export")
+	f := c.form()
 	out := f.out("public-out", "`file` for the armored public key")
 	words, err := f.parse(args, nil, "KEY")
 	if err != nil {
@@ -208,7 +208,7 @@ func (c *Console) withHolder(by, pass string, do func(passphrase []byte) error) 
 
 // keyExtend sets another moment of expiry.
 func (c *Console) keyExtend(ctx context.Context, args []string) error {
-	f := c.form("key extend")
+	f := c.form()
 	until := f.date("until", "`when` it expires instead; or never")
 	until.mayNever = true
 	by, pass := f.holder()
@@ -222,7 +222,7 @@ func (c *Console) keyExtend(ctx context.Context, args []string) error {
 
 // keyExpire lets a key expire soon: what extend does, by the name that people look for.
 func (c *Console) keyExpire(ctx context.Context, args []string) error {
-	f := c.form("key expire")
+	f := c.form()
 	at := f.date("at", "`when`; in a minute if not given")
 	by, pass := f.holder()
 	out := f.out("public-out", "`file` for the new armored public key")
@@ -257,7 +257,7 @@ func (c *Console) reexpire(ctx context.Context, key string, when *moment, by, pa
 }
 
 func (c *Console) keyDelete(ctx context.Context, args []string) error {
-	f := c.form("key delete")
+	f := c.form()
 	wait := f.days("wait", 30, 1, 3650, "how long it can still be undeleted")
 	words, err := f.parse(args, nil, "KEY")
 	if err != nil {
@@ -269,7 +269,7 @@ func (c *Console) keyDelete(ctx context.Context, args []string) error {
 }
 
 func (c *Console) keyRotate(ctx context.Context, args []string) error {
-	f := c.form("key rotate")
+	f := c.form()
 	by, pass := f.holder()
 	words, err := f.parse(args, []string{"by"}, "KEY")
 	if err != nil {
@@ -284,7 +284,7 @@ func (c *Console) keyRotate(ctx context.Context, args []string) error {
 
 // keyRevocation gives the revocation certificate that was made with the key. Nothing is changed: who publishes it revokes the key.
 func (c *Console) keyRevocation(ctx context.Context, args []string) error {
-	f := c.form("key revocation")
+	f := c.form()
 	by, pass := f.holder()
 	out := f.out("out", "`file` to write")
 	words, err := f.parse(args, []string{"by", "out"}, "KEY")
@@ -310,7 +310,7 @@ func (c *Console) keyRevocation(ctx context.Context, args []string) error {
 
 // keyExportIMA gives the certificate that a kernel needs to verify file signatures of the key.
 func (c *Console) keyExportIMA(ctx context.Context, args []string) error {
-	f := c.form("key export-ima")
+	f := c.form()
 	by, pass := f.holder()
 	out := f.out("out", "`file` to write, DER")
 	words, err := f.parse(args, []string{"by", "out"}, "KEY")

@@ -57,7 +57,7 @@ func timeOrNil(t time.Time) *time.Time {
 }
 
 func (c *Console) keyList(_ context.Context, args []string) error {
-	f := c.form("key list")
+	f := c.form()
 	asJSON := f.asJSON()
 	if _, err := f.parse(args, nil); err != nil {
 		return err
@@ -82,7 +82,7 @@ func (c *Console) keyList(_ context.Context, args []string) error {
 }
 
 func (c *Console) keyInfo(_ context.Context, args []string) error {
-	f := c.form("key info")
+	f := c.form()
 	asJSON := f.asJSON()
 	words, err := f.parse(args, nil, "KEY")
 	if err != nil {
@@ -119,7 +119,7 @@ func (c *Console) keyInfo(_ context.Context, args []string) error {
 
 // list shows everything at a glance.
 func (c *Console) list(_ context.Context, args []string) error {
-	f := c.form("list")
+	f := c.form()
 	asJSON := f.asJSON()
 	if _, err := f.parse(args, nil); err != nil {
 		return err

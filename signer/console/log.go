@@ -19,7 +19,7 @@ const maxCheckpoint = 16 << 10
 
 // logKey prints what clients and the hub check the log by.
 func (c *Console) logKey(_ context.Context, args []string) error {
-	if _, err := c.form("log key").parse(args, nil); err != nil {
+	if _, err := c.form().parse(args, nil); err != nil {
 		return err
 	}
 	key, err := c.verifier()
@@ -134,7 +134,7 @@ func printable(s string) string {
 }
 
 func (c *Console) logTail(ctx context.Context, args []string) error {
-	f := c.form("log tail")
+	f := c.form()
 	n := f.Int64("n", 20, "how many of the last `entries`")
 	since := f.date("since", "only entries from `then` on")
 	since.past = true
@@ -265,7 +265,7 @@ func readCheckpoint(file string, key seal.LogKey) (*seal.Checkpoint, error) {
 }
 
 func (c *Console) logCheckpoint(_ context.Context, args []string) error {
-	f := c.form("log checkpoint")
+	f := c.form()
 	out := f.out("out", "`file` to write")
 	if _, err := f.parse(args, nil); err != nil {
 		return err
@@ -275,7 +275,7 @@ func (c *Console) logCheckpoint(_ context.Context, args []string) error {
 
 // logVerify checks the whole log, whatever its length.
 func (c *Console) logVerify(ctx context.Context, args []string) error {
-	f := c.form("log verify")
+	f := c.form()
 	against := f.in("against", "`file` with a checkpoint that somebody else saw: the log must continue it")
 	asJSON := f.asJSON()
 	if _, err := f.parse(args, nil); err != nil {

@@ -14,7 +14,7 @@ import (
 const maxPolicy = 1 << 20
 
 func (c *Console) policyShow(_ context.Context, args []string) error {
-	f := c.form("policy show")
+	f := c.form()
 	out := f.out("out", "`file` to write")
 	if _, err := f.parse(args, nil); err != nil {
 		return err
@@ -30,7 +30,7 @@ func (c *Console) policyShow(_ context.Context, args []string) error {
 }
 
 func (c *Console) policySet(ctx context.Context, args []string) error {
-	words, err := c.form("policy set").parse(args, nil, "FILE")
+	words, err := c.form().parse(args, nil, "FILE")
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func readPolicy(file string) (string, error) {
 
 // policyTest tries a policy before it is set: on one request, or on a file of cases.
 func (c *Console) policyTest(_ context.Context, args []string) error {
-	f := c.form("policy test")
+	f := c.form()
 	cases := f.in("cases", "`file` of cases: lines that begin with allow or deny and go on with the options of a request")
 	asked := f.request()
 	words, err := f.parse(args, nil, "FILE")
@@ -100,7 +100,7 @@ func (c *Console) policyTest(_ context.Context, args []string) error {
 
 // policyExplain says what the policy that is set decides about a request, and which rule does.
 func (c *Console) policyExplain(_ context.Context, args []string) error {
-	f := c.form("policy explain")
+	f := c.form()
 	asked := f.request()
 	if _, err := f.parse(args, []string{"user", "key", "op"}); err != nil {
 		return err
@@ -148,7 +148,7 @@ func (c *Console) policyCases(policy *decide.Decider, state *vault.State, file s
 		if words[0] != "allow" && words[0] != "deny" {
 			return daemon.Usagef("%s:%d: a case begins with allow or deny, not %.40q", file, number, words[0])
 		}
-		f := (&Console{Terminal: c.Terminal}).form("case")
+		f := (&Console{Terminal: c.Terminal, verb: c.verb}).form()
 		asked := f.request()
 		if _, err := f.parse(words[1:], []string{"user", "key", "op"}); err != nil {
 			return fmt.Errorf("%s:%d: %w", file, number, err)

@@ -13,7 +13,7 @@ const maxPEM = 64 << 10
 
 // trustAdd trusts a hub's attestation key.
 func (c *Console) trustAdd(ctx context.Context, args []string) error {
-	words, err := c.form("trust add").parse(args, nil, "NAME", "FILE")
+	words, err := c.form().parse(args, nil, "NAME", "FILE")
 	if err != nil {
 		return err
 	}
@@ -39,7 +39,7 @@ type hubKeyView struct {
 }
 
 func (c *Console) trustList(_ context.Context, args []string) error {
-	f := c.form("trust list")
+	f := c.form()
 	asJSON := f.asJSON()
 	if _, err := f.parse(args, nil); err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 
 // unlock opens a key in the memory of the running serve, for a user who signs without a passphrase until a stated time.
 func (c *Console) unlock(ctx context.Context, args []string) error {
-	f := c.form("unlock")
+	f := c.form()
 	user := f.String("for", "", "`USER` who may then sign with it without a passphrase")
 	until := f.date("until", "`when` it is locked again")
 	by := f.String("by", "", "`HOLDER` of the key whose passphrase opens it; USER if not given")
@@ -52,7 +52,7 @@ func (c *Console) unlock(ctx context.Context, args []string) error {
 }
 
 func (c *Console) lock(ctx context.Context, args []string) error {
-	f := c.form("lock")
+	f := c.form()
 	user := f.String("for", "", "`USER` who may no longer sign without a passphrase")
 	words, err := f.parse(args, []string{"for"}, "KEY")
 	if err != nil {

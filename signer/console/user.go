@@ -12,7 +12,7 @@ import (
 )
 
 func (c *Console) userAdd(ctx context.Context, args []string) error {
-	f := c.form("user add")
+	f := c.form()
 	pass := f.passphrase("the passphrase of the new user")
 	words, err := f.parse(args, nil, "NAME")
 	if err != nil {
@@ -44,7 +44,7 @@ func (c *Console) userAdd(ctx context.Context, args []string) error {
 
 // userReset gives somebody who lost the passphrase a new key pair.
 func (c *Console) userReset(ctx context.Context, args []string) error {
-	f := c.form("user reset")
+	f := c.form()
 	pass := f.passphrase("the new passphrase of the user")
 	words, err := f.parse(args, nil, "NAME")
 	if err != nil {
@@ -74,9 +74,9 @@ func (c *Console) userReset(ctx context.Context, args []string) error {
 }
 
 // onWord is a verb that needs one name and does one change.
-func onWord(name, word string, make func(s *vault.State, by, name string) (*vault.Change, error)) func(*Console, context.Context, []string) error {
+func onWord(word string, make func(s *vault.State, by, name string) (*vault.Change, error)) func(*Console, context.Context, []string) error {
 	return func(c *Console, ctx context.Context, args []string) error {
-		words, err := c.form(name).parse(args, nil, word)
+		words, err := c.form().parse(args, nil, word)
 		if err != nil {
 			return err
 		}
@@ -85,9 +85,9 @@ func onWord(name, word string, make func(s *vault.State, by, name string) (*vaul
 }
 
 // onTwo is a verb that needs two words and does one change.
-func onTwo(name, first, second string, make func(s *vault.State, by, first, second string) (*vault.Change, error)) func(*Console, context.Context, []string) error {
+func onTwo(first, second string, make func(s *vault.State, by, first, second string) (*vault.Change, error)) func(*Console, context.Context, []string) error {
 	return func(c *Console, ctx context.Context, args []string) error {
-		words, err := c.form(name).parse(args, nil, first, second)
+		words, err := c.form().parse(args, nil, first, second)
 		if err != nil {
 			return err
 		}
@@ -151,7 +151,7 @@ func viewCertificate(cert keys.Certificate, user string) certView {
 }
 
 func (c *Console) userList(_ context.Context, args []string) error {
-	f := c.form("user list")
+	f := c.form()
 	asJSON := f.asJSON()
 	if _, err := f.parse(args, nil); err != nil {
 		return err
@@ -176,7 +176,7 @@ func (c *Console) userList(_ context.Context, args []string) error {
 }
 
 func (c *Console) userInfo(_ context.Context, args []string) error {
-	f := c.form("user info")
+	f := c.form()
 	asJSON := f.asJSON()
 	words, err := f.parse(args, nil, "NAME")
 	if err != nil {

@@ -46,7 +46,9 @@ func (c *Console) run(ctx context.Context, args []string) error {
 	if v == nil {
 		return c.unknown(args)
 	}
-	err := v.run(c, ctx, rest)
+	here := *c
+	here.verb = v.name
+	err := v.run(&here, ctx, rest)
 	var usage *daemon.UsageError
 	if errors.As(err, &usage) {
 		return daemon.Usagef("%w\nusage: %s", usage.Err, v.usage())
@@ -133,7 +135,7 @@ func asksForHelp(args []string) bool {
 func (c *Console) help(ctx context.Context, args []string) error {
 	if len(args) > 0 && !asksForHelp(args) {
 		if v, rest := find(args); v != nil && len(rest) == 0 {
-			return v.run(c, ctx, []string{"--help"})
+			return c.run(ctx, append(slices.Clone(args), "--help"))
 		}
 		return c.unknown(append(slices.Clone(args[:1]), "--help"))
 	}
@@ -145,7 +147,7 @@ func (c *Console) help(ctx context.Context, args []string) error {
 }
 
 func (c *Console) serve(ctx context.Context, args []string) error {
-	if _, err := c.form("serve").parse(args, nil); err != nil {
+	if _, err := c.form().parse(args, nil); err != nil {
 		return err
 	}
 	return c.Serve(ctx)
