@@ -23,6 +23,8 @@ type App struct {
 
 	cfg *Config
 	hub hubSessions
+	// user is whom the signer must take the certificate for; "" takes anybody.
+	user string
 }
 
 // globalOptions stand before the verb.

@@ -18,31 +18,6 @@ import (
 // A run that gives up can be continued, so it need not be long.
 var signPatience = patience{retries: 5, interval: 2 * time.Second}
 
-// signOptions are those that the signing verbs share.
-type signOptions struct {
-	key    string
-	dryRun bool
-	secret passphraseSource
-
-	// tag is the tag that the hub attests the packages for, "" for the one that each
-	// build was put into last; inherit counts its parents.
-	tag     string
-	inherit bool
-}
-
-func (o *signOptions) register(a *App, cmd *cobra.Command) {
-	fs := cmd.Flags()
-	fs.StringVarP(&o.key, "key", "k", "", "sign with this key, by the signer's name for it")
-	fs.BoolVarP(&o.dryRun, "dry-run", "n", false, "show what would be signed, and sign nothing")
-	o.secret.register(cmd)
-	a.listing(cmd)
-}
-
-func (p *passphraseSource) register(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&p.file, "passphrase-file", "", "read the passphrase from `FILE`")
-	cmd.Flags().BoolVar(&p.batch, "batch", false, "read the passphrase, ended by a NUL byte, from standard input")
-}
-
 func signTagCommand(a *App) *cobra.Command {
 	cmd := a.newCommand(groupSign, "sign-tag [options] --key <key> <tag> [<n-v-r> ...]", "Sign what a tag holds")
 	cmd.Long = "Signs the packages that a tag holds and that lack the key's signature. The hub keeps the\n" +
@@ -138,7 +113,7 @@ type picker func(context.Context, release.Hub) ([]release.RPM, error)
 
 // sign carries out one signing verb.
 func (a *App) sign(ctx context.Context, o signOptions, pick picker) error {
-	s, err := a.dialSigner(ctx)
+	s, err := a.dialLane(ctx, o.lane)
 	if err != nil {
 		return err
 	}

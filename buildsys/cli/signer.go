@@ -5,15 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"github.com/privyseal/privyseal/buildsys/release"
 	"github.com/privyseal/privyseal/client"
-	"github.com/privyseal/privyseal/internal/durable"
 	"github.com/privyseal/privyseal/internal/pgp"
 )
 
@@ -24,7 +20,10 @@ func (s signerSession) close() { _ = s.Session.Close() }
 
 // dialSigner reaches the signer that the section [signing] names, or says within
 // 5 s which hop fails and why.
-func (a *App) dialSigner(ctx context.Context) (signerSession, error) {
+func (a *App) dialSigner(ctx context.Context) (signerSession, error) { return a.dialLane(ctx, "") }
+
+// dialLane is dialSigner for requests of a lane; "" is what the configuration says.
+func (a *App) dialLane(ctx context.Context, lane string) (signerSession, error) {
 	c, err := a.config()
 	if err != nil {
 		return signerSession{}, err
@@ -33,9 +32,17 @@ func (a *App) dialSigner(ctx context.Context) (signerSession, error) {
 	if err != nil {
 		return signerSession{}, err
 	}
+	if lane != "" {
+		cfg.Lane = lane
+	}
 	s, err := client.Dial(ctx, cfg)
 	if err != nil {
 		return signerSession{}, signerFailure(err)
+	}
+	if a.user != "" && s.User != a.user {
+		_ = s.Close()
+		return signerSession{}, failf("give the certificate of the user that you name, or another name",
+			"the signer takes this certificate for user %s, not %s", s.User, a.user)
 	}
 	return signerSession{s}, nil
 }
@@ -101,65 +108,4 @@ func (s signerSession) unlock(ctx context.Context, a *App, name string, src pass
 		return nil, keyFailure(name, err)
 	}
 	return k, nil
-}
-
-func listKeysCommand(a *App) *cobra.Command {
-	cmd := a.newCommand(groupSign, "list-keys [options]", "List the keys that you may sign with")
-	a.listing(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if len(args) != 0 {
-			return usagef(cmd, "this command takes no arguments")
-		}
-		ctx := cmd.Context()
-		s, err := a.dialSigner(ctx)
-		if err != nil {
-			return err
-		}
-		defer s.close()
-		keys, err := s.ListKeys(ctx)
-		if err != nil {
-			return signerFailure(err)
-		}
-		if a.opts.json {
-			if keys == nil {
-				keys = []client.KeyInfo{}
-			}
-			return a.printJSON(keys)
-		}
-		if !a.opts.quiet {
-			a.printf("%-20s  %-40s  %-8s  %-12s  %s\n", "Key", "Fingerprint", "Type", "Signs", "User ID")
-			a.println(strings.Repeat("-", 20) + "  " + strings.Repeat("-", 40) + "  --------  ------------  " + strings.Repeat("-", 16))
-		}
-		for _, k := range keys {
-			a.printf("%-20s  %-40s  %-8s  %-12s  %s\n", k.Name, k.Fingerprint, k.Algorithm, strings.Join(k.Purposes, ","), k.UserID)
-		}
-		return nil
-	}
-	return cmd
-}
-
-func getPublicKeyCommand(a *App) *cobra.Command {
-	cmd := a.newCommand(groupSign, "get-public-key [options] <key>", "Print a key's OpenPGP certificate")
-	out := cmd.Flags().StringP("output", "o", "", "write to `FILE` instead of standard output")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if len(args) != 1 {
-			return usagef(cmd, "give the name of one key")
-		}
-		ctx := cmd.Context()
-		s, err := a.dialSigner(ctx)
-		if err != nil {
-			return err
-		}
-		defer s.close()
-		armored, err := s.PublicKey(ctx, args[0])
-		if err != nil {
-			return keyFailure(args[0], err)
-		}
-		if *out != "" {
-			return durable.WriteFile(*out, armored, os.FileMode(0o644))
-		}
-		a.stdout.Write(armored)
-		return nil
-	}
-	return cmd
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -96,13 +97,23 @@ func (t *terminal) report(err error) {
 type passphraseSource struct {
 	file  string
 	batch bool
+	// unattended takes the key as the signer's console unlocked it for the user: there
+	// is no passphrase.
+	unattended bool
+	// tty asks at the controlling terminal: standard input is taken by something else.
+	tty bool
 }
+
+// given says whether a passphrase comes without asking a person.
+func (p passphraseSource) given() bool { return p.file != "" || p.batch || p.unattended }
 
 // passphrase reads one. what names the thing it opens.
 func (t *terminal) passphrase(ctx context.Context, src passphraseSource, what string) ([]byte, error) {
 	switch {
-	case src.file != "" && src.batch:
-		return nil, failf("", "--passphrase-file and --batch exclude each other")
+	case src.file != "" && src.batch || src.unattended && (src.batch || src.file != ""):
+		return nil, failf("", "--passphrase-file, --batch and --unattended exclude each other")
+	case src.unattended:
+		return nil, nil
 	case src.file != "":
 		return passphraseFile(src.file)
 	case src.batch:
@@ -118,12 +129,45 @@ func (t *terminal) passphrase(ctx context.Context, src passphraseSource, what st
 		}
 		return append([]byte(nil), raw[:len(raw)-1]...), nil
 	}
+	return t.asked(ctx, src, "passphrase of "+what, what)
+}
+
+// newPassphrase reads one that is to replace another: twice from a person, once from
+// a script.
+func (t *terminal) newPassphrase(ctx context.Context, src passphraseSource) ([]byte, error) {
+	if src.given() {
+		return t.passphrase(ctx, src, "the new passphrase")
+	}
+	first, err := t.asked(ctx, src, "new passphrase", "the new passphrase")
+	if err != nil {
+		return nil, err
+	}
+	second, err := t.asked(ctx, src, "new passphrase again", "the new passphrase")
+	if err != nil {
+		return nil, err
+	}
+	defer clear(second)
+	if !bytes.Equal(first, second) {
+		return nil, failf("", "the two new passphrases are not the same; nothing was changed")
+	}
+	return first, nil
+}
+
+// asked asks a person.
+func (t *terminal) asked(ctx context.Context, src passphraseSource, prompt, what string) ([]byte, error) {
 	f, ok := t.in.(*os.File)
+	if src.tty {
+		tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+		if err == nil {
+			defer tty.Close()
+			f, ok = tty, true
+		}
+	}
 	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return nil, failf("give --passphrase-file FILE, or --batch with the passphrase and a NUL byte on standard input",
+		return nil, failf("give --passphrase-file FILE, or --batch with the passphrase and a NUL byte on standard input, or --unattended where the console unlocked the key for you",
 			"no terminal to ask for the passphrase of %s", what)
 	}
-	return t.ask(ctx, f, "passphrase of "+what+": ")
+	return t.ask(ctx, f, prompt+": ")
 }
 
 // ask reads a line without an echo. The terminal's settings come back also when

@@ -1,0 +1,227 @@
+package files
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/privyseal/privyseal/client"
+	"github.com/privyseal/privyseal/internal/durable"
+	"github.com/privyseal/privyseal/internal/pgp"
+	"github.com/privyseal/privyseal/internal/rpmhead"
+)
+
+// proofSuffix is what the name of a file's log proof ends with.
+const proofSuffix = ".tlog-proof"
+
+// file is a package on its way.
+type file struct {
+	Item
+	pkg   *rpmhead.Package
+	sig   *rpmhead.Header // signature header, with IMA signatures once they are made
+	size  int64
+	whole bool // header and payload are signed, for want of a payload digest
+
+	packet []byte
+	proof  []byte
+	index  int64
+	same   bool // the file had exactly this signature before
+}
+
+// fileError is a failure on this machine: of one file, not of the signer.
+type fileError struct{ error }
+
+func (f *file) name() string {
+	if f.pkg == nil {
+		return strings.TrimSuffix(filepath.Base(f.Path), ".rpm")
+	}
+	return f.pkg.Header.NEVRA().NVRA()
+}
+
+// read reads the headers, holds the file to its digests and the header to the rules
+// that the signer applies.
+func (f *file) read() error {
+	src, err := os.Open(f.Path)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	st, err := src.Stat()
+	if err != nil {
+		return err
+	}
+	if st.Size() == 0 {
+		return fmt.Errorf("%s: a file of no length is no package", f.Path)
+	}
+	f.size = st.Size()
+	br := bufio.NewReaderSize(src, 64<<10)
+	pkg, err := rpmhead.Read(br)
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.Path, err)
+	}
+	if err := pkg.CheckDigests(br); err != nil {
+		return fmt.Errorf("%s: %w", f.Path, err)
+	}
+	f.pkg, f.sig = pkg, pkg.Signature
+	if err := pkg.Header.CheckStrict(); rpmhead.NeedsPayload(err) {
+		f.whole = true
+	} else if err != nil {
+		return fmt.Errorf("%s: %w", f.Path, err)
+	}
+	return nil
+}
+
+func (f *file) op() string {
+	if f.whole {
+		return client.OpRPMPayload
+	}
+	return client.OpRPMHeader
+}
+
+// signedBy says whether the file has a good signature of the kind that it needs by a
+// key of the ring.
+func (f *file) signedBy(ring *pgp.Keyring) bool {
+	for _, s := range f.pkg.Signatures() {
+		if s.CoversPayload() != f.whole {
+			continue
+		}
+		var res pgp.Result
+		var err error
+		if f.whole {
+			res, err = f.verifyWhole(ring, s.Packet)
+		} else {
+			res, err = ring.Verify(s.Packet, f.pkg.Header.Bytes())
+		}
+		if err == nil && res.State == pgp.Verified {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *file) verifyWhole(ring *pgp.Keyring, packet []byte) (pgp.Result, error) {
+	src, err := os.Open(f.Path)
+	if err != nil {
+		return pgp.Result{}, err
+	}
+	defer src.Close()
+	if _, err := src.Seek(f.pkg.HeaderStart, 0); err != nil {
+		return pgp.Result{}, err
+	}
+	return ring.VerifyReader(packet, src)
+}
+
+func (f *file) hasFileSignatures() bool { return f.pkg.Signature.Has(rpmhead.SigFileSigs) }
+
+func (f *file) target() string {
+	if f.Out != "" {
+		return f.Out
+	}
+	return f.Path
+}
+
+func (f *file) hasProof() bool {
+	_, err := os.Stat(f.target() + proofSuffix)
+	return err == nil
+}
+
+// signFiles puts IMA signatures into the signature header. A source package, whose
+// files are never installed, gets none.
+func (f *file) signFiles(ctx context.Context, s FileSigner) error {
+	if f.pkg.Header.IsSource() || !f.pkg.Header.Has(rpmhead.TagFileDigests) {
+		return nil
+	}
+	list, _, err := s.SignFiles(ctx, f.pkg.Header.Bytes(), nil)
+	if err != nil {
+		return err
+	}
+	region, _, err := rpmhead.WithFileSignatures(f.sig, list)
+	if err == nil {
+		f.sig, err = rpmhead.ParseSignature(region)
+	}
+	if err != nil {
+		return &fileError{fmt.Errorf("%s: %w", f.Path, err)}
+	}
+	return nil
+}
+
+// signWhole has header and payload signed, which the signer reads once.
+func (f *file) signWhole(ctx context.Context, s Signer) error {
+	src, err := os.Open(f.Path)
+	if err != nil {
+		return &fileError{err}
+	}
+	defer src.Close()
+	if _, err := src.Seek(f.pkg.HeaderEnd, 0); err != nil {
+		return &fileError{err}
+	}
+	done, err := s.SignPayload(ctx, f.pkg.Header.Bytes(), src, nil)
+	if err != nil {
+		return err
+	}
+	f.packet, f.proof, f.index = done.Packet, done.Proof, done.LogIndex
+	return nil
+}
+
+// store writes the signed file, and its proof.
+func (f *file) store(proofs bool) error {
+	tag := rpmhead.SignatureTag(f.packet)
+	if f.whole {
+		tag = rpmhead.PayloadSignatureTag(f.packet)
+	}
+	region, _, err := rpmhead.WithSignature(f.sig, tag, f.packet)
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.Path, err)
+	}
+	f.same = bytes.Equal(region, f.pkg.SigHeaderBytes())
+	switch {
+	case f.Out != "" && !sameFile(f.Out, f.Path):
+		err = f.write(region)
+	case !f.same:
+		_, err = rpmhead.ReplaceSignature(f.Path, f.pkg, region)
+	}
+	if err == nil && proofs && f.proof != nil {
+		err = durable.WriteFile(f.target()+proofSuffix, f.proof, 0o644)
+	}
+	return err
+}
+
+// copyOut gives a file that is signed already to where it was asked for.
+func (f *file) copyOut() error {
+	if f.Out == "" || sameFile(f.Out, f.Path) {
+		return nil
+	}
+	return f.write(f.pkg.SigHeaderBytes())
+}
+
+// write writes a copy with another signature header to Out.
+func (f *file) write(region []byte) error {
+	src, err := os.Open(f.Path)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	st, err := src.Stat()
+	if err != nil {
+		return err
+	}
+	out, err := durable.Create(f.Out, st.Mode().Perm())
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	if err := rpmhead.WriteSigned(out, src, f.pkg, region); err != nil {
+		return err
+	}
+	return out.Commit()
+}
+
+func sameFile(a, b string) bool {
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	return errX == nil && errY == nil && os.SameFile(x, y)
+}
