@@ -111,8 +111,8 @@ func (t has[D]) Saw(data D) string { return t.saw(data) }
 type truth[D Fields] struct{ field }
 
 func (t truth[D]) Check(data D) (bool, error) {
-	v, _ := data.Field(string(t.field))
-	return Truth(v), nil
+	v, ok := data.Field(string(t.field))
+	return ok && Truth(v), nil
 }
 func (t truth[D]) Saw(data D) string { return t.saw(data) }
 
@@ -141,8 +141,8 @@ type match[D Fields] struct {
 }
 
 func (t match[D]) Check(data D) (bool, error) {
-	v, _ := data.Field(string(t.field))
-	if v == nil || len(t.globs) == 0 {
+	v, ok := data.Field(string(t.field))
+	if !ok || v == nil || len(t.globs) == 0 {
 		return false, nil
 	}
 	s, ok := v.(string)
@@ -160,7 +160,10 @@ type items[D Fields] struct {
 }
 
 func (t items[D]) Check(data D) (bool, error) {
-	v, _ := data.Field(string(t.field))
+	v, ok := data.Field(string(t.field))
+	if !ok {
+		return false, nil
+	}
 	switch list := v.(type) {
 	case []string:
 		for _, s := range list {

@@ -22,7 +22,7 @@ func (v Decision) Text() string {
 			if t.Holds {
 				answer = "yes:"
 			}
-			fmt.Fprintf(&b, "            %s%s %s, as %s\n", indent, answer, t.Test, t.Saw)
+			fmt.Fprintf(&b, "            %s%s %s (%s)\n", indent, answer, t.Test, t.Saw)
 		}
 	}
 	switch {
