@@ -55,7 +55,7 @@ func (s *signer) SignPayload(_ context.Context, header []byte, payload io.Reader
 	return &client.Signed{Packet: packet, Proof: []byte("proof\n"), LogIndex: index, Existed: existed}, err
 }
 
-func run(t *testing.T, s *signer, items []Item, proofs bool) (map[release.Outcome]int, []release.Result, error) {
+func do(t *testing.T, s *signer, items []Item, proofs bool) (map[release.Outcome]int, []release.Result, error) {
 	t.Helper()
 	counts := map[release.Outcome]int{}
 	var all []release.Result
@@ -93,7 +93,7 @@ func TestSignInPlaceAndAgain(t *testing.T) {
 		t.Fatalf("%d files: %v", len(items), err)
 	}
 	s := newSigner(t)
-	counts, all, err := run(t, s, items, true)
+	counts, all, err := do(t, s, items, true)
 	if err != nil || counts[release.OutcomeSigned] != 41 || counts[release.OutcomeRefused] != 1 {
 		t.Fatalf("%v: %v %v", counts, err, all)
 	}
@@ -108,7 +108,7 @@ func TestSignInPlaceAndAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	counts, _, err = run(t, s, items, true)
+	counts, _, err = do(t, s, items, true)
 	if err != nil || counts[release.OutcomeAlready] != 41 || s.Signed() != 41 {
 		t.Errorf("again: %v, %d signatures: %v", counts, s.Signed(), err)
 	}
@@ -116,7 +116,7 @@ func TestSignInPlaceAndAgain(t *testing.T) {
 	if err := os.Remove(paths[0] + ".tlog-proof"); err != nil {
 		t.Fatal(err)
 	}
-	counts, _, err = run(t, s, items[:2], true)
+	counts, _, err = do(t, s, items[:2], true)
 	after, _ := os.ReadFile(paths[0])
 	if err != nil || !bytes.Equal(before, after) {
 		t.Errorf("asked again the file changed: %v: %v", counts, err)
@@ -133,7 +133,7 @@ func TestSignElsewhere(t *testing.T) {
 	}
 	s := newSigner(t)
 	for i, want := range []release.Outcome{release.OutcomeSigned, release.OutcomeSigned} {
-		if counts, _, err := run(t, s, items, false); err != nil || counts[want] != 1 {
+		if counts, _, err := do(t, s, items, false); err != nil || counts[want] != 1 {
 			t.Fatalf("run %d: %v: %v", i, counts, err)
 		}
 	}
@@ -148,7 +148,7 @@ func TestSignElsewhere(t *testing.T) {
 	}
 	// A file that is signed goes there, too.
 	again := []Item{{Path: items[0].Out, Out: filepath.Join(out, "copy.rpm")}}
-	if counts, _, err := run(t, s, again, false); err != nil || counts[release.OutcomeAlready] != 1 {
+	if counts, _, err := do(t, s, again, false); err != nil || counts[release.OutcomeAlready] != 1 {
 		t.Fatalf("%v: %v", counts, err)
 	}
 	if _, err := rpmhead.ReadFile(again[0].Out); err != nil {
@@ -175,7 +175,7 @@ func TestDamaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newSigner(t)
-	counts, all, err := run(t, s, []Item{{Path: path}}, false)
+	counts, all, err := do(t, s, []Item{{Path: path}}, false)
 	if err != nil || counts[release.OutcomeRefused] != 1 || s.Signed() != 0 || !strings.Contains(all[0].Reason, "damaged") {
 		t.Errorf("%v: %v %v", counts, all, err)
 	}
@@ -189,13 +189,13 @@ func TestLost(t *testing.T) {
 	}
 	s := newSigner(t)
 	s.FailAfter = 20
-	counts, _, err := run(t, s, items, false)
+	counts, _, err := do(t, s, items, false)
 	var cut *release.CutOff
 	if !errors.As(err, &cut) || cut.Who != "the signer" || counts[release.OutcomeSigned] != 20 {
 		t.Fatalf("%v: %v", counts, err)
 	}
 	s.FailAfter = 0
-	counts, _, err = run(t, s, items, false)
+	counts, _, err = do(t, s, items, false)
 	if err != nil || counts[release.OutcomeAlready] != 20 || counts[release.OutcomeSigned] != 40 {
 		t.Fatalf("continued: %v: %v", counts, err)
 	}

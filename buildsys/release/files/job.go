@@ -33,7 +33,8 @@ type Job struct {
 	Proofs      bool // write the log proofs beside the files
 }
 
-// under is how many files are prepared before the signer took them, and stored at a time.
+// ahead is how many files are prepared before the signer took them, storers how many are
+// written at a time.
 const (
 	ahead   = 32
 	storers = 2
@@ -44,7 +45,7 @@ const (
 func (j *Job) Run(ctx context.Context, report func(release.Result)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r := &run{Job: j, report: report, ring: pgp.NewKeyring(j.Certificate), waiting: map[int64]*file{}}
+	r := &runner{Job: j, report: report, ring: pgp.NewKeyring(j.Certificate), waiting: map[int64]*file{}}
 	requests := make(chan client.HeaderRequest, ahead)
 	signed := make(chan *file, ahead)
 
@@ -92,7 +93,7 @@ func (j *Job) Run(ctx context.Context, report func(release.Result)) error {
 	return &release.CutOff{Who: "the signer", Err: err}
 }
 
-type run struct {
+type runner struct {
 	*Job
 	ring *pgp.Keyring
 
@@ -101,7 +102,7 @@ type run struct {
 	waiting map[int64]*file // that the signer has
 }
 
-func (r *run) take(id int64) *file {
+func (r *runner) take(id int64) *file {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f := r.waiting[id]
@@ -109,16 +110,16 @@ func (r *run) take(id int64) *file {
 	return f
 }
 
-func (r *run) tell(f *file, o release.Outcome, reason string) {
+func (r *runner) tell(f *file, o release.Outcome, reason string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.report(f.result(o, reason))
 }
 
-func (r *run) refuse(f *file, err error) { r.tell(f, release.OutcomeRefused, err.Error()) }
+func (r *runner) refuse(f *file, err error) { r.tell(f, release.OutcomeRefused, err.Error()) }
 
 // prepare reads the files and hands on what is to be signed. Its error is the signer's.
-func (r *run) prepare(ctx context.Context, requests chan<- client.HeaderRequest, signed chan<- *file) error {
+func (r *runner) prepare(ctx context.Context, requests chan<- client.HeaderRequest, signed chan<- *file) error {
 	for i, item := range r.Items {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -169,7 +170,7 @@ func (r *run) prepare(ctx context.Context, requests chan<- client.HeaderRequest,
 }
 
 // complete says whether a file with the key's signature lacks nothing else.
-func (r *run) complete(f *file) bool {
+func (r *runner) complete(f *file) bool {
 	return (r.FileSigner == nil || f.hasFileSignatures()) && (!r.Proofs || f.hasProof())
 }
 
@@ -181,7 +182,7 @@ func refused(err error) bool {
 	return errors.As(err, &no) || errors.As(err, &bad) || errors.As(err, &mine)
 }
 
-func (r *run) store(f *file) {
+func (r *runner) store(f *file) {
 	if err := f.store(r.Proofs); err != nil {
 		r.refuse(f, err)
 		return
