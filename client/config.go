@@ -43,7 +43,7 @@ type Config struct {
 	Lane string `ini:"lane"`
 
 	DialTimeout time.Duration `ini:"dial_timeout"` // of everything up to the greeting; 4.2 s
-	Silence     time.Duration `ini:"silence"`      // of the signer, before the session ends; 4 s
+	Silence     time.Duration `ini:"silence"`      // of the signer, before the session ends; 3 s
 }
 
 // ConfigFromINI reads a section [signing]. Paths that are not absolute are

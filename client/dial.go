@@ -13,9 +13,10 @@ import (
 
 const (
 	// A waiting client is told within 5 s. The bridge takes up to 3 s of the time
-	// to dial to find a signer; the signer gives a sign of life every second.
+	// to dial to find a signer. The signer gives a sign of life every second; where
+	// only what we send is lost, one or two still arrive after the request did not.
 	defaultDial    = 4200 * time.Millisecond
-	defaultSilence = 4 * time.Second
+	defaultSilence = 3 * time.Second
 	finishTime     = time.Second // for an orderly end
 )
 
