@@ -12,6 +12,7 @@ import (
 
 	"github.com/privyseal/privyseal/buildsys/api"
 	"github.com/privyseal/privyseal/buildsys/release"
+	"github.com/privyseal/privyseal/client"
 )
 
 // signPatience is how long signing waits for a hub that went away in the middle.
@@ -171,7 +172,11 @@ func (a *App) signOver(ctx context.Context, hub release.Hub, key release.Key, o 
 	}
 	out := newSignReport(a, plan, o.dryRun)
 	if o.dryRun {
-		return out.finish(release.Check(ctx, hub, plan, out.result))
+		decide, err := o.decide(len(plan.Sign), unlock)
+		if err != nil {
+			return err
+		}
+		return out.finish(release.Check(ctx, hub, plan, decide, out.result))
 	}
 	sum, err := release.Run(ctx, hub, signer, plan, out.result)
 	if sum.Unproven > 0 {
@@ -190,6 +195,8 @@ type signRow struct {
 	LogIndex     *int64          `json:"log_index"`
 	Result       release.Outcome `json:"result"`
 	Reason       string          `json:"reason,omitempty"`
+	// Decision is the signer's, of a dry run that asked for it.
+	Decision *client.Decision `json:"decision,omitempty"`
 }
 
 // signReport tells what became of each package. As JSON it is one list on
@@ -233,6 +240,11 @@ func (r *signReport) result(res release.Result) {
 	} else if r.dryRun && res.Outcome == release.OutcomeWould && !r.a.opts.json {
 		r.a.printf("would sign %s\n", res.NVRA)
 	}
+	if res.Decision != nil && !r.a.opts.json {
+		for _, line := range decisionText(res.Decision)[1:] {
+			r.a.println(line)
+		}
+	}
 	if r.a.opts.json {
 		r.row(res)
 	}
@@ -253,7 +265,7 @@ func (r *signReport) complain(format string, args ...any) {
 func (r *signReport) row(res release.Result) {
 	row := signRow{
 		NVRA: res.NVRA, Key: r.plan.Key.Name, Fingerprint: r.plan.Key.Fingerprint,
-		Result: res.Outcome, Reason: res.Reason,
+		Result: res.Outcome, Reason: res.Reason, Decision: res.Decision,
 	}
 	if res.HeaderSHA256 != "" {
 		row.HeaderSHA256 = &res.HeaderSHA256

@@ -1,6 +1,13 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/privyseal/privyseal/buildsys/release"
+	"github.com/privyseal/privyseal/client"
+)
 
 // signOptions are those that the signing verbs share.
 type signOptions struct {
@@ -28,4 +35,23 @@ func (p *passphraseSource) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&p.file, "passphrase-file", "", "read the passphrase from `FILE`")
 	cmd.Flags().BoolVar(&p.batch, "batch", false, "read the passphrase, ended by a NUL byte, from standard input")
 	cmd.Flags().BoolVar(&p.unattended, "unattended", false, "no passphrase: use the key as the signer's console unlocked it for you")
+}
+
+// decide is how a dry run asks the signer for its decisions. That takes an unlocked
+// key, so it is done where the passphrase comes without asking a person.
+func (o *signOptions) decide(toSign int, unlock func() (release.Signer, error)) (release.Decide, error) {
+	if toSign == 0 || !o.secret.given() {
+		return nil, nil
+	}
+	s, err := unlock()
+	if err != nil {
+		return nil, err
+	}
+	explainer, ok := s.(interface {
+		Explain(ctx context.Context, op string, data, attestation []byte) (*client.Decision, error)
+	})
+	if !ok {
+		return nil, nil
+	}
+	return explainer.Explain, nil
 }

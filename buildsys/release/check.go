@@ -7,30 +7,64 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/privyseal/privyseal/client"
 	"github.com/privyseal/privyseal/internal/rpmhead"
 )
 
-// Check carries a plan out without a signer: it reads the headers of what would
-// be signed and applies the signer's rules to them. Nothing changes anywhere.
-func Check(ctx context.Context, hub Hub, plan *Plan, report func(Result)) error {
+// Decide asks the signer what it would answer to a request, without signing.
+type Decide func(ctx context.Context, op string, header, attestation []byte) (*client.Decision, error)
+
+// Check carries a plan out and signs nothing: it reads the headers of what would
+// be signed and applies the signer's rules to them. With decide the signer's own
+// decision counts, over the attestation that the hub gives; without it nothing is asked
+// of the signer. Nothing changes anywhere.
+func Check(ctx context.Context, hub Hub, plan *Plan, decide Decide, report func(Result)) error {
 	for _, u := range plan.Unsignable {
 		report(Result{RPM: u, Outcome: OutcomeRefused, Reason: u.Unsignable, LogIndex: -1})
 	}
 	for _, a := range plan.Already {
 		report(Result{RPM: a.RPM, Outcome: OutcomeAlready, HeaderSHA256: a.Signature.HeaderSHA256, LogIndex: a.Signature.LogIndex})
 	}
+	words := &words{runner: &runner{hub: hub, plan: plan}}
 	return eachHeader(ctx, hub, plan.Sign, func(rpm RPM, h Headers) error {
 		sum := sha256.Sum256(h.Main)
 		res := Result{RPM: rpm, Outcome: OutcomeWould, HeaderSHA256: hex.EncodeToString(sum[:]), LogIndex: -1}
 		legacy, err := checkHeader(h.Main)
 		if res.Legacy = legacy; err != nil {
 			res.Outcome, res.Reason = OutcomeRefused, err.Error()
+		} else if decide != nil {
+			word, err := words.about(ctx, rpm)
+			if err != nil {
+				return err
+			}
+			if words.refused != nil {
+				res.Outcome, res.Reason = OutcomeRefused, "the hub: "+words.refused.Error()
+			} else if err := res.Ask(ctx, decide, h.Main, word); err != nil {
+				return err
+			}
 		}
 		report(res)
 		return ctx.Err()
 	}, func(rpm RPM, err error) {
 		report(Result{RPM: rpm, Outcome: OutcomeRefused, Reason: err.Error(), LogIndex: -1})
 	})
+}
+
+// Ask makes the signer's decision part of what a dry run says of a package. Its error
+// is that of the session.
+func (r *Result) Ask(ctx context.Context, decide Decide, header, attestation []byte) error {
+	op := client.OpRPMHeader
+	if r.Legacy {
+		op = client.OpRPMPayload
+	}
+	d, err := decide(ctx, op, header, attestation)
+	if err != nil {
+		return &CutOff{"the signer", err}
+	}
+	if r.Decision = d; !d.Allow {
+		r.Outcome, r.Reason = OutcomeRefused, "the signer would refuse: "+d.Reason
+	}
+	return nil
 }
 
 // checkHeader applies the rules that the signer applies to every header, and tells

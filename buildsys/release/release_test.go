@@ -212,7 +212,7 @@ func TestRunStrict(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = release.Check(t.Context(), hub, release.NewPlan(key(t, s), rpms, nil), func(r release.Result) {
+	err = release.Check(t.Context(), hub, release.NewPlan(key(t, s), rpms, nil), nil, func(r release.Result) {
 		switch r.Outcome {
 		case release.OutcomeWould:
 			would++

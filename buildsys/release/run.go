@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/privyseal/privyseal/client"
 )
 
 // Sizes of the pipeline. A chunk keeps one call to the hub short; a batch shares
@@ -46,6 +48,8 @@ type Result struct {
 	// LogIndex is the number of the entry in the signer's log, -1 when there is
 	// none to tell.
 	LogIndex int64
+	// Decision is the signer's, of a dry run that asked for it.
+	Decision *client.Decision
 }
 
 // Summary counts outcomes.

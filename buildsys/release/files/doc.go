@@ -11,7 +11,7 @@
 // Before anything is signed the file's digests are checked, as rpmsign does. Then the
 // header alone goes to the signer. A package whose header has no payload digest of
 // SHA-256 or better (EL5, EL6) is signed as header and payload instead, the payload
-// streamed; Result.Kind says which.
+// streamed; Result.Legacy says which.
 //
 // With a FileSigner the files in the package get IMA signatures first.
 //

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/privyseal/privyseal/client"
 	"github.com/privyseal/privyseal/internal/durable"
 	"github.com/privyseal/privyseal/internal/pgp"
 	"github.com/privyseal/privyseal/internal/rpmhead"
@@ -73,13 +72,6 @@ func (f *file) read() error {
 		return fmt.Errorf("%s: %w", f.Path, err)
 	}
 	return nil
-}
-
-func (f *file) op() string {
-	if f.whole {
-		return client.OpRPMPayload
-	}
-	return client.OpRPMHeader
 }
 
 // signedBy says whether the file has a good signature of the kind that it needs by a

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
-	"strings"
 	"sync"
 
 	"github.com/privyseal/privyseal/buildsys/release"
@@ -194,13 +193,9 @@ func (r *runner) store(f *file) {
 	r.tell(f, release.OutcomeSigned, "")
 }
 
-// Decide says what the signer would answer for a header, by operation; nil to leave
-// that out.
-type Decide func(ctx context.Context, op string, header []byte) (*client.Decision, error)
-
 // Check does what Run does up to the signer, and signs nothing. With decide the
-// signer's decision is part of the result, and each is told to explained, too.
-func (j *Job) Check(ctx context.Context, decide Decide, report func(release.Result), explained func(release.Result, *client.Decision)) error {
+// signer's decision is part of the result.
+func (j *Job) Check(ctx context.Context, decide release.Decide, report func(release.Result)) error {
 	ring := pgp.NewKeyring(j.Certificate)
 	for _, item := range j.Items {
 		if ctx.Err() != nil {
@@ -216,25 +211,18 @@ func (j *Job) Check(ctx context.Context, decide Decide, report func(release.Resu
 			continue
 		}
 		res := f.result(release.OutcomeWould, "")
-		if decide == nil {
-			report(res)
-			continue
+		if decide != nil {
+			if err := res.Ask(ctx, decide, f.pkg.Header.Bytes(), nil); err != nil {
+				return err
+			}
 		}
-		d, err := decide(ctx, f.op(), f.pkg.Header.Bytes())
-		if err != nil {
-			return &release.CutOff{Who: "the signer", Err: err}
-		}
-		if !d.Allow {
-			res.Outcome, res.Reason = release.OutcomeRefused, strings.TrimSpace(d.Reason)
-		}
-		explained(res, d)
 		report(res)
 	}
 	return nil
 }
 
 func (f *file) result(o release.Outcome, reason string) release.Result {
-	res := release.Result{RPM: release.RPM{NVRA: f.name(), Size: f.size}, Outcome: o, Reason: reason, LogIndex: f.index}
+	res := release.Result{RPM: release.RPM{NVRA: f.name(), Size: f.size, Legacy: f.whole}, Outcome: o, Reason: reason, LogIndex: f.index}
 	if f.pkg != nil {
 		sum := f.pkg.Header.SHA256()
 		res.HeaderSHA256 = hex.EncodeToString(sum[:])
