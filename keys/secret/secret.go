@@ -28,6 +28,7 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 	"unicode"
@@ -76,10 +77,23 @@ func CheckUserID(s string) error {
 
 // Generate makes a new key: one primary key that certifies and signs, with one user ID, that never expires. RSA-4096 takes seconds.
 func Generate(alg keys.Algorithm, uid string, created time.Time) (*Key, error) {
+	return GenerateUntil(alg, uid, created, time.Time{})
+}
+
+// GenerateUntil is Generate for a key that expires; zero: never.
+func GenerateUntil(alg keys.Algorithm, uid string, created, expires time.Time) (*Key, error) {
 	if err := CheckUserID(uid); err != nil {
 		return nil, err
 	}
 	created = created.Truncate(time.Second)
+	var life *uint32
+	if !expires.IsZero() {
+		seconds := expires.Sub(created) / time.Second
+		if seconds < 1 || seconds > math.MaxUint32 {
+			return nil, fmt.Errorf("a key made on %s cannot expire on %s", created.UTC().Format(time.DateOnly), expires.UTC().Format(time.DateOnly))
+		}
+		life = new(uint32(seconds))
+	}
 	cfg := config(created)
 	var primary *packet.PrivateKey
 	switch alg {
@@ -114,6 +128,8 @@ func Generate(alg keys.Algorithm, uid string, created time.Time) (*Key, error) {
 		FlagCertify:   true,
 		FlagSign:      true,
 		PreferredHash: []uint8{uint8(pgp.SHA256), uint8(pgp.SHA512)},
+
+		KeyLifetimeSecs: life,
 	}
 	if err := self.SignUserId(uid, &primary.PublicKey, primary, cfg); err != nil {
 		return nil, fmt.Errorf("certifying the user ID: %w", err)

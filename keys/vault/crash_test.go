@@ -316,10 +316,10 @@ func TestGarbageInTheInbox(t *testing.T) {
 	good := must(v.State().AddUser(t.Context(), "test", "carl", []byte("passphrase")))
 	write("notes.txt", []byte("hello"))
 	write(hexName(1), []byte("garbage"))
-	write(hexName(2), bytes.Repeat([]byte("x"), 2<<20))
+	write(hexName(2), bytes.Repeat([]byte("x"), maxChange+1))
 	write(hexName(3), nil)
 	write(hexName(4), must(good.encode())) // under another name than its own
-	write(hexName(5), []byte(`{"format":"privyseal change 1","id":"00000000000000000000000000000005","op":"add-user","surprise":1}`))
+	write(hexName(5), []byte(`{"format":"privyseal change 2","id":"00000000000000000000000000000005","at":"2026-01-01T00:00:00Z","by":"","op":"user-add","act":{"surprise":1}}`))
 	if err := syscall.Mkfifo(filepath.Join(inbox, hexName(6)), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -388,7 +388,7 @@ func TestSubmit(t *testing.T) {
 		t.Error(err)
 	}
 	again := *c
-	again.ID = newChange("", "").ID
+	again.ID = newChange("", "", nil).ID
 	var refused *RefusedError
 	if err := Submit(ctx, s.dir, &again); !errors.As(err, &refused) || !errors.Is(err, keys.ErrExists) || !strings.Contains(err.Error(), "carl") {
 		t.Errorf("user twice: %v", err)

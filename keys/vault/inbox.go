@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -48,6 +49,12 @@ var codes = map[string]error{
 	"exists":       keys.ErrExists,
 	"unknown-key":  keys.ErrUnknownKey,
 	"unknown-user": keys.ErrUnknownUser,
+	"no-grant":     keys.ErrNoGrant,
+	"not-admin":    keys.ErrNotAdmin,
+	"disabled":     keys.ErrDisabled,
+	"frozen":       keys.ErrFrozen,
+	"retired":      keys.ErrRetired,
+	"expired":      keys.ErrExpired,
 }
 
 type remoteError struct {
@@ -66,7 +73,7 @@ func Submit(ctx context.Context, dir string, c *Change) error {
 		return err
 	}
 	inbox := filepath.Join(dir, "inbox", c.ID+changeSuffix)
-	if err := durable.WriteFile(inbox, data, 0o600); err != nil {
+	if err := drop(inbox, data); err != nil {
 		return err
 	}
 	out := filepath.Join(dir, "outbox", c.ID+answerSuffix)
@@ -98,6 +105,27 @@ func Submit(ctx context.Context, dir string, c *Change) error {
 	}
 }
 
+// drop lets a change appear in the inbox, readable for the holder, which may be another user.
+func drop(path string, data []byte) error {
+	perm := fs.FileMode(0o600)
+	if grouped(filepath.Dir(path)) {
+		perm = 0o640
+	}
+	f, err := durable.Create(path, perm)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	// The umask of an administrator may be stricter than what the holder needs.
+	if err := f.OS().Chmod(perm); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if _, err := f.Write(data); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return f.Commit()
+}
+
 func parseAnswer(raw []byte) error {
 	var a answer
 	if err := decodeStrict(raw, &a); err != nil {
@@ -110,35 +138,51 @@ func parseAnswer(raw []byte) error {
 }
 
 // readSmall reads a regular file of at most maxChange bytes, without following links or waiting at a FIFO.
-func readSmall(path string) ([]byte, error) {
+func readSmall(path string) ([]byte, error) { return readFile(path, maxChange) }
+
+func readFile(path string, limit int64) ([]byte, error) {
+	data, _, err := readOwned(path, limit)
+	return data, err
+}
+
+// readOwned also tells whose file it is: what the kernel knows of the author.
+func readOwned(path string, limit int64) (data []byte, uid int, err error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer f.Close()
 	st, err := f.Stat()
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if !st.Mode().IsRegular() {
-		return nil, errors.New("not a regular file")
+		return nil, 0, errors.New("not a regular file")
 	}
-	if st.Size() > maxChange {
-		return nil, fmt.Errorf("%d bytes are more than the limit of %d", st.Size(), maxChange)
+	owner, ok := st.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil, 0, errors.New("file without an owner")
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxChange+1))
-	if err == nil && len(data) > maxChange {
-		err = fmt.Errorf("more than the limit of %d bytes", maxChange)
+	if st.Size() > limit {
+		return nil, 0, fmt.Errorf("%d bytes are more than the limit of %d", st.Size(), limit)
 	}
-	return data, err
+	data, err = io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = fmt.Errorf("more than the limit of %d bytes", limit)
+	}
+	return data, int(owner.Uid), err
 }
 
 // ServeInbox applies changes as they arrive, until ctx ends. Nothing that lies in the inbox can stop it: what is no change is set aside.
 // It returns nil when ctx has ended.
-func (v *Vault) ServeInbox(ctx context.Context, log *slog.Logger) error {
+func (v *Vault) ServeInbox(ctx context.Context, log *slog.Logger) (err error) {
 	if v.rec == nil {
 		return errors.New("the vault is open for reading only")
 	}
+	if err := v.publishStart(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, v.forgetStart()) }()
 	for _, sub := range []string{"inbox", "work", "outbox", "rejected"} {
 		if err := durable.MkdirAll(filepath.Join(v.dir, sub), 0o700); err != nil {
 			return err
@@ -147,14 +191,17 @@ func (v *Vault) ServeInbox(ctx context.Context, log *slog.Logger) error {
 			return err
 		}
 	}
-	// Answers that nobody came for are forgotten after a day.
-	if err := removeOld(filepath.Join(v.dir, "outbox"), 24*time.Hour); err != nil {
-		return err
-	}
 	b := inboxServer{v: v, log: log, stuck: make(map[string]bool)}
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
-	for {
+	for tidied := (time.Time{}); ; {
+		// Answers that nobody came for, or that the author may not remove, are forgotten.
+		if time.Since(tidied) > time.Minute {
+			if err := removeOld(b.dir("outbox"), time.Hour); err != nil {
+				b.trouble("outbox", err)
+			}
+			tidied = time.Now()
+		}
 		b.round(ctx)
 		select {
 		case <-ctx.Done():
@@ -217,7 +264,7 @@ func (b *inboxServer) list(sub string) []string {
 // process applies the change in work/NAME. It says false when the change must be tried again later.
 func (b *inboxServer) process(ctx context.Context, name string) bool {
 	id := strings.TrimSuffix(name, changeSuffix)
-	data, err := readSmall(b.dir("work", name))
+	data, uid, err := readOwned(b.dir("work", name), maxChange)
 	var c *Change
 	if err == nil {
 		c, err = decodeChange(data)
@@ -230,16 +277,16 @@ func (b *inboxServer) process(ctx context.Context, name string) bool {
 		b.reject("work", name, err)
 		return true
 	}
-	err = b.v.Apply(ctx, c)
+	err = b.v.applyAs(ctx, c, uid)
 	var refused *RefusedError
 	if err != nil && !errors.As(err, &refused) {
 		b.trouble(name, err)
 		return false
 	}
 	if err != nil {
-		b.log.Warn("change refused", "change", c.ID, "by", c.By, "op", c.Op, "reason", err.Error())
+		b.log.Warn("change refused", "change", c.ID, "by", c.By, "uid", uid, "op", c.Op, "reason", err.Error())
 	} else {
-		b.log.Info("change applied", "change", c.ID, "by", c.By, "what", c.What(), "generation", b.v.State().Generation())
+		b.log.Info("change applied", "change", c.ID, "by", c.By, "uid", uid, "what", c.What(), "generation", b.v.State().Generation())
 	}
 	if err := b.answer(id, err); err != nil {
 		b.trouble(name, err)
@@ -271,7 +318,7 @@ func (b *inboxServer) answer(id string, err error) error {
 	if err != nil {
 		return err
 	}
-	return durable.WriteFile(b.dir("outbox", id+answerSuffix), data, 0o600)
+	return durable.WriteFile(b.dir("outbox", id+answerSuffix), data, b.v.perm)
 }
 
 // reject sets aside what is no change, with the reason beside it.

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 
-	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/chacha20poly1305"
 
 	"github.com/privyseal/privyseal/keys"
@@ -64,19 +63,6 @@ func (l *lockbox) check() error {
 		return fmt.Errorf("lockbox with a salt of %d and a box of %d bytes", len(l.Salt), len(l.Box))
 	}
 	return l.Argon2.Check()
-}
-
-// derivations bounds the argon2id runs of the whole process: each takes its memory.
-var derivations = make(chan struct{}, 2)
-
-func derive(ctx context.Context, passphrase, salt []byte, a Argon2) ([]byte, error) {
-	select {
-	case derivations <- struct{}{}:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	defer func() { <-derivations }()
-	return argon2.IDKey(passphrase, salt, a.Time, a.MemoryKiB, a.Threads, chacha20poly1305.KeySize), nil
 }
 
 // lock puts plain under a passphrase.
@@ -135,15 +121,19 @@ func decrypt(key, box, aad []byte) ([]byte, error) {
 	return aead.Open(nil, box[:aead.NonceSize()], box[aead.NonceSize():], aad)
 }
 
-const grantInfo = "privyseal grant 1"
+// What HPKE seals for.
+const (
+	grantInfo  = "privyseal grant 2"
+	unlockInfo = "privyseal unlock 2"
+)
 
-// sealGrant seals a wrapping key to a user's public half.
-func sealGrant(publicKey, wrapKey, aad []byte) ([]byte, error) {
+// sealTo seals a wrapping key to somebody's public half.
+func sealTo(publicKey, wrapKey, aad []byte, info string) ([]byte, error) {
 	public, err := hpkeKEM.NewPublicKey(publicKey)
 	if err != nil {
 		return nil, fmt.Errorf("public half: %w", err)
 	}
-	enc, sender, err := hpke.NewSender(public, hpkeKDF, hpkeAEAD, []byte(grantInfo))
+	enc, sender, err := hpke.NewSender(public, hpkeKDF, hpkeAEAD, []byte(info))
 	if err != nil {
 		return nil, err
 	}
@@ -154,14 +144,14 @@ func sealGrant(publicKey, wrapKey, aad []byte) ([]byte, error) {
 	return append(enc, box...), nil
 }
 
-// openGrant opens what sealGrant made.
-func openGrant(private hpke.PrivateKey, sealed, aad []byte) ([]byte, error) {
+// openSealed opens what sealTo made.
+func openSealed(private hpke.PrivateKey, sealed, aad []byte, info string) ([]byte, error) {
 	// The encapsulated key of ML-KEM-768 with X25519 has a fixed size.
 	const encSize = 1088 + 32
 	if len(sealed) < encSize {
-		return nil, errors.New("grant is cut short")
+		return nil, errors.New("sealed secret is cut short")
 	}
-	recipient, err := hpke.NewRecipient(sealed[:encSize], private, hpkeKDF, hpkeAEAD, []byte(grantInfo))
+	recipient, err := hpke.NewRecipient(sealed[:encSize], private, hpkeKDF, hpkeAEAD, []byte(info))
 	if err != nil {
 		return nil, err
 	}
@@ -184,15 +174,20 @@ func appendField(b []byte, s string) []byte {
 }
 
 func (u *userRecord) halfAAD() []byte {
-	return bind("privyseal user half 1", u.Name, string(u.PublicKey))
+	return bind("privyseal user half 2", u.id())
 }
 
 func (k *keyRecord) secretAAD() []byte {
-	return bind("privyseal secret key 1", k.Fingerprint, string(k.Algorithm), k.Purposes.String(), fmt.Sprint(k.Wrap))
+	return bind("privyseal secret key 2", k.Fingerprint, string(k.Algorithm), k.Purposes.String(), fmt.Sprint(k.Wrap))
 }
 
-func (k *keyRecord) grantAAD(user string) []byte {
-	return bind("privyseal grant 1", k.Fingerprint, user, k.Purposes.String(), fmt.Sprint(k.Wrap))
+func (k *keyRecord) revocationAAD() []byte {
+	return bind("privyseal revocation 2", k.Fingerprint, fmt.Sprint(k.Wrap))
+}
+
+// A grant is bound to the fingerprint of the key and the ID of the user, not to what they are called: a new name keeps it.
+func (k *keyRecord) grantAAD(userID string) []byte {
+	return bind("privyseal grant 2", k.Fingerprint, userID, k.Purposes.String(), fmt.Sprint(k.Wrap))
 }
 
 func (c *caRecord) keyAAD() []byte { return bind("privyseal inner CA key 1", c.Certificate) }

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,35 +32,61 @@ type Recorder interface {
 const stateEvent = "vault-state"
 
 type stateEntry struct {
+	Op         string `json:"op"`
+	By         string `json:"by"`  // as the author says
+	UID        int    `json:"uid"` // as the kernel says
+	What       string `json:"what"`
 	Generation uint64 `json:"generation"`
 	SHA256     string `json:"sha256"`
 	Previous   string `json:"previous"`
 	Change     string `json:"change"` // id
-	By         string `json:"by"`
-	What       string `json:"what"`
+	Index      string `json:"index"`  // SHA-256 of the list of the state's records
 }
 
 // Vault is an open vault. It is safe for concurrent use. One that came from Open is read-only and stays at the state it read.
 type Vault struct {
-	dir    string
-	state  atomic.Pointer[State]
-	opened openKeys
+	dir        string
+	perm       fs.FileMode // of what the admin group may read
+	state      atomic.Pointer[State]
+	opened     openKeys
+	unattended unattendedKeys
 
-	rec    Recorder // nil for a vault that is only read
-	mu     sync.Mutex
-	halted *pending
+	rec         Recorder // nil for a vault that is only read
+	mu          sync.Mutex
+	halted      *pending
+	checkPolicy func(text string) error
+
+	watch struct {
+		sync.Mutex
+		changed chan struct{}
+	}
 }
 
 // pending is a state whose announcement failed half way: at the record, so that nobody knows whether that holds it, or after.
 type pending struct {
 	next     *State
 	entry    []byte
+	after    func()
 	recorded bool // what is done need not be done again: a lasting failure must not fill the record
 	renamed  bool
 }
 
-// Open reads a vault without holding it.
+// Open reads a vault without holding it. What was edited since its last change is noticed here too, as long as the list of its records
+// (state.index) is in place; Hold, which asks the record, notices it in any case.
 func Open(dir string) (*Vault, error) {
+	v, err := open(dir)
+	if err != nil {
+		return nil, err
+	}
+	// Between state and list a change may be published; then their generations differ.
+	s := v.State()
+	if x, err := readIndex(dir); err == nil && x.generation == s.Generation() && x.sha256 != s.SHA256() {
+		return nil, &MismatchError{Dir: dir, Reason: fmt.Sprintf("generation %d is not as its list of records has it: it was edited%s", s.Generation(), x.difference(s.doc))}
+	}
+	return v, nil
+}
+
+func open(dir string) (*Vault, error) {
 	s, err := readState(filepath.Join(dir, "state.json"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("no vault in %s: make one with init", dir)
@@ -68,20 +94,18 @@ func Open(dir string) (*Vault, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &Vault{dir: dir}
+	v := &Vault{dir: dir, perm: 0o600}
+	if grouped(dir) {
+		v.perm = 0o640
+	}
 	v.state.Store(s)
 	return v, nil
 }
 
 func readState(path string) (*State, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	data, err := readFile(path, maxState)
 	if err != nil {
 		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxState+1))
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
 	doc, err := decodeDocument(data)
 	if err != nil {
@@ -92,6 +116,35 @@ func readState(path string) (*State, error) {
 
 // State is the snapshot that counts now.
 func (v *Vault) State() *State { return v.state.Load() }
+
+// Changed gives a channel that is closed when the state that counts now is replaced. Take it before State, so that nothing is missed.
+func (v *Vault) Changed() <-chan struct{} {
+	v.watch.Lock()
+	defer v.watch.Unlock()
+	if v.watch.changed == nil {
+		v.watch.changed = make(chan struct{})
+	}
+	return v.watch.changed
+}
+
+// install makes a state the one that counts.
+func (v *Vault) install(s *State) {
+	v.state.Store(s)
+	v.unattended.prune(s)
+	v.watch.Lock()
+	defer v.watch.Unlock()
+	if v.watch.changed != nil {
+		close(v.watch.changed)
+		v.watch.changed = nil
+	}
+}
+
+// CheckPolicy sets what judges the text of a policy change before it is applied. Set it before changes are served.
+func (v *Vault) CheckPolicy(check func(text string) error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.checkPolicy = check
+}
 
 // UserByCertificate is State().UserByCertificate.
 func (v *Vault) UserByCertificate(fp [32]byte) (keys.User, error) {
@@ -121,6 +174,10 @@ func Acquire(dir string) (*Lock, error) {
 	}
 	path := filepath.Join(dir, "lock")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if errors.Is(err, fs.ErrPermission) {
+		// A member of the admin group: the vault is another user's, and changes go through its inbox.
+		return nil, fmt.Errorf("%s belongs to another user: %w", dir, ErrHeld)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("vault: %w", err)
 	}
@@ -146,7 +203,7 @@ type Options struct {
 	CACertificate []byte // inner CA, PEM
 	CAKey         []byte // PEM, in the clear; stored under Passphrase
 	Passphrase    []byte // of the console
-	LogKey        string // verifier key of MakeLogKey
+	LogKey        string // verifier key of MakeLogKey; made here when empty
 }
 
 // CheckUnused tells whether Init may make a vault here: there is none, and the record knows of none that was in use.
@@ -174,10 +231,16 @@ func (k *Lock) Init(ctx context.Context, rec Recorder, by string, o Options) err
 			return err
 		}
 	}
+	if o.LogKey == "" {
+		var err error
+		if _, o.LogKey, err = MakeLogKey(ctx, k.dir, o.Name, nil, o.Argon2); err != nil {
+			return err
+		}
+	}
 	doc := &document{
-		Format: stateFormat, Generation: 1, Name: o.Name, Argon2: o.Argon2,
-		CA:    caRecord{Certificate: string(o.CACertificate)},
-		Users: []userRecord{}, Keys: []keyRecord{}, Grants: []grantRecord{}, Applied: []string{},
+		Format: stateFormat, Generation: 1, Name: o.Name, LogKey: o.LogKey, Argon2: o.Argon2,
+		CA: caRecord{Certificate: string(o.CACertificate)}, HubKeys: []hubKeyRecord{}, Users: []userRecord{}, Keys: []keyRecord{},
+		Grants: []grantRecord{}, Revoked: []revokedRecord{}, Graves: []graveRecord{}, Applied: []string{},
 	}
 	var err error
 	if doc.CA.Key, err = lock(ctx, o.Passphrase, o.CAKey, doc.CA.keyAAD(), o.Argon2); err != nil {
@@ -191,9 +254,8 @@ func (k *Lock) Init(ctx context.Context, rec Recorder, by string, o Options) err
 	if err != nil {
 		return fmt.Errorf("new vault: %w", err)
 	}
-	v := &Vault{dir: k.dir, rec: rec}
-	s := newState(checked, raw)
-	return v.publish(ctx, s, stateEntry{Generation: 1, SHA256: s.SHA256(), By: by, What: "init " + o.Name})
+	v := &Vault{dir: k.dir, rec: rec, perm: 0o600}
+	return v.publish(ctx, newState(checked, raw), stateEntry{Op: "init", By: by, UID: os.Getuid(), What: "init " + o.Name}, func() {})
 }
 
 // Hold opens the vault for writing. It compares the state with the record, finishing or dropping a change that a crash cut short.
@@ -203,7 +265,7 @@ func (k *Lock) Hold(rec Recorder) (*Vault, error) {
 	if err := durable.RemoveStale(k.dir, time.Hour); err != nil {
 		return nil, err
 	}
-	v, err := Open(k.dir)
+	v, err := open(k.dir)
 	next, nextErr := readState(k.path("state.next"))
 	if err != nil && nextErr != nil {
 		return nil, err
@@ -224,14 +286,19 @@ func (k *Lock) Hold(rec Recorder) (*Vault, error) {
 		if err := durable.Rename(k.path("state.next"), k.path("state.json")); err != nil {
 			return nil, err
 		}
-		v = &Vault{dir: k.dir}
-		v.state.Store(next)
+		if v, err = open(k.dir); err != nil {
+			return nil, err
+		}
 	case err != nil:
 		return nil, err
 	default:
 		return nil, mismatch(k.dir, v.State(), last)
 	}
 	v.rec = rec
+	// A crash may have come before the list of records was written.
+	if x, err := readIndex(k.dir); err != nil || x.sha256 != v.State().SHA256() {
+		v.writeIndex(v.State())
+	}
 	return v, nil
 }
 
@@ -264,12 +331,19 @@ func mismatch(dir string, s *State, last *stateEntry) error {
 	default:
 		e.Reason = fmt.Sprintf("generation %d has another hash than the record saw: it was edited", s.Generation())
 	}
+	// The list of records is believed only where the record vouches for it.
+	if x, err := readIndex(dir); err == nil && x.sum == last.Index {
+		e.Reason += x.difference(s.doc)
+	}
 	return e
 }
 
-// Apply makes a change. The error is a *RefusedError when the change does not fit the state; after any other error it either happened
-// or did not, never half, and the next Apply, or Hold after a restart, finds out which.
-func (v *Vault) Apply(ctx context.Context, c *Change) error {
+// Apply makes a change, in the name of the user who runs this process. The error is a *RefusedError when the change does not fit the state; after any
+// other error it either happened or did not, never half, and the next Apply, or Hold after a restart, finds out which.
+func (v *Vault) Apply(ctx context.Context, c *Change) error { return v.applyAs(ctx, c, os.Getuid()) }
+
+// applyAs is Apply for a change that the user uid made.
+func (v *Vault) applyAs(ctx context.Context, c *Change, uid int) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.rec == nil {
@@ -281,30 +355,41 @@ func (v *Vault) Apply(ctx context.Context, c *Change) error {
 		}
 	}
 	s := v.State()
-	for _, id := range s.doc.Applied {
-		if id == c.ID {
-			return nil
+	if slices.Contains(s.doc.Applied, c.ID) {
+		return nil
+	}
+	if a, ok := c.act.(*setPolicy); ok && v.checkPolicy != nil {
+		if err := v.checkPolicy(a.Text); err != nil {
+			return &RefusedError{fmt.Errorf("policy: %w", err)}
 		}
 	}
-	next, err := s.apply(c)
+	next, purged, err := s.apply(c)
 	if err != nil {
 		return err
 	}
-	return v.publish(ctx, next, stateEntry{
-		Generation: next.Generation(), SHA256: next.SHA256(), Previous: next.doc.Previous, Change: c.ID, By: c.By, What: c.What(),
-	})
+	after, err := v.prepare(next, c)
+	if err != nil {
+		return err
+	}
+	what := c.What()
+	if len(purged) > 0 {
+		what += "; secrets removed of " + list(purged)
+	}
+	return v.publish(ctx, next, stateEntry{Op: c.Op, By: c.By, UID: uid, What: what, Change: c.ID}, after)
 }
 
 // publish writes, announces and installs a state.
-func (v *Vault) publish(ctx context.Context, next *State, entry stateEntry) error {
+func (v *Vault) publish(ctx context.Context, next *State, entry stateEntry, after func()) error {
+	entry.Generation, entry.SHA256, entry.Previous = next.Generation(), next.SHA256(), next.doc.Previous
+	entry.Index = indexOf(next).sum
 	data, err := json.Marshal(entry)
 	if err != nil {
 		return err
 	}
-	if err := durable.WriteFile(filepath.Join(v.dir, "state.next"), next.raw, 0o600); err != nil {
+	if err := durable.WriteFile(filepath.Join(v.dir, "state.next"), next.raw, v.perm); err != nil {
 		return err
 	}
-	return v.announce(ctx, &pending{next: next, entry: data})
+	return v.announce(ctx, &pending{next: next, entry: data, after: after})
 }
 
 // announce records a state whose state.next is on disk, and renames it.
@@ -327,7 +412,9 @@ func (v *Vault) announce(ctx context.Context, p *pending) error {
 	if err := durable.SyncDir(v.dir); err != nil {
 		return fmt.Errorf("publishing the new state: %w", err)
 	}
-	v.state.Store(p.next)
+	v.install(p.next)
+	p.after()
 	v.halted = nil
+	v.writeIndex(p.next)
 	return nil
 }

@@ -309,7 +309,7 @@ func TestCA(t *testing.T) {
 	if _, err := v.State().OpenCA(t.Context(), []byte("other passphrase")); !errors.Is(err, keys.ErrBadPassphrase) {
 		t.Errorf("got %v", err)
 	}
-	if err := v.Apply(t.Context(), newChange("test", opAddUser)); err == nil {
+	if err := v.Apply(t.Context(), newChange("test", "user-add", new(addUser))); err == nil {
 		t.Error("a vault that is only read takes a change")
 	}
 }
@@ -318,7 +318,7 @@ func TestCertificates(t *testing.T) {
 	s := newSite(t)
 	v, done := s.hold()
 	defer done()
-	cert := keys.Certificate{SHA256: strings.Repeat("ab", 32), Serial: "1", NotAfter: time.Now().Add(time.Hour)}
+	cert := keys.Certificate{SHA256: strings.Repeat("ab", 32), Serial: "1", SAN: "privyseal://client/ann", NotAfter: time.Now().Add(time.Hour)}
 	s.apply(v, must(v.State().BindCertificate("test", "ann", cert)))
 	fp := [32]byte(bytes.Repeat([]byte{0xab}, 32))
 	if u, err := v.UserByCertificate(fp); err != nil || u.Name != "ann" || len(u.Certificates) != 1 {
@@ -399,9 +399,8 @@ func TestRefusedChangesChangeNothing(t *testing.T) {
 		t.Errorf("one change applied twice: %v", err)
 	}
 	for name, c := range map[string]*Change{
-		"empty":     newChange("test", opAddUser),
-		"unknown":   {Format: changeFormat, ID: newChange("", "").ID, Op: "destroy", User: again.User},
-		"two parts": {Format: changeFormat, ID: newChange("", "").ID, Op: opAddUser, User: again.User, Bind: &certBound{}},
+		"empty":   newChange("test", "user-add", new(addUser)),
+		"nothing": newChange("test", "destroy", nil),
 	} {
 		var refused *RefusedError
 		if err := v.Apply(ctx, c); !errors.As(err, &refused) || v.State() != before {
@@ -438,7 +437,7 @@ func TestArgon2Limits(t *testing.T) {
 
 // One value is one value: what a JSON reader may overlook behind it is seen.
 func TestNothingFollowsAChange(t *testing.T) {
-	good := must(newChange("me", opBindCert).encode())
+	good := must(newChange("me", "certificate-bind", new(bindCertificate)).encode())
 	for _, more := range []string{"", " \n"} {
 		if _, err := decodeChange(append(slices.Clone(good), more...)); err != nil {
 			t.Errorf("followed by %q: %v", more, err)
@@ -482,14 +481,14 @@ func FuzzChange(f *testing.F) {
 	done()
 	f.Add(must(c.encode()))
 	f.Add(must(must(st.AddUser(f.Context(), "fuzz", "carl", []byte("passphrase"))).encode()))
-	f.Add(must(must(st.BindCertificate("fuzz", "ann", keys.Certificate{SHA256: strings.Repeat("ab", 32)})).encode()))
+	f.Add(must(must(st.BindCertificate("fuzz", "ann", keys.Certificate{SHA256: strings.Repeat("ab", 32), SAN: "privyseal://client/ann"})).encode()))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := decodeChange(data)
 		if err != nil {
 			return
 		}
 		_ = c.What()
-		next, err := st.apply(c)
+		next, _, err := st.apply(c)
 		if err != nil {
 			return
 		}
