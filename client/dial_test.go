@@ -153,6 +153,7 @@ func TestFirewallBetweenSignerAndBridgeIsToldAndHeals(t *testing.T) {
 func TestRestartsHeal(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
+	s.spec.Record = true // or a restart would lose the log, which the client notices
 	br := s.start("bridge", s.bridgeCfg)
 	sig := s.start("signer", s.spec)
 	s.mustHeal(5 * time.Second)

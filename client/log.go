@@ -32,9 +32,6 @@ func (c *Config) stateDir() (string, error) {
 
 // meetLog decides by which key the signer's log is judged, and what was seen of it before.
 func (s *Session) meetLog(g *wire.Greeting) error {
-	if g.LogKey == "" { // INTERIM
-		return nil
-	}
 	told, err := seal.ParseLogKey(g.LogKey)
 	if err != nil {
 		return &wire.ProtocolError{Msg: "the signer's greeting: " + err.Error()}
@@ -85,9 +82,6 @@ func rememberKey(file, key string) (string, error) {
 
 // checkLog asks for the proof that the signer's log continues what was seen of it, and keeps what it shows now.
 func (s *Session) checkLog(ctx context.Context) error {
-	if s.logKey.IsZero() { // INTERIM
-		return nil
-	}
 	for range 8 {
 		base := s.seen.Highest()
 		s.mu.Lock()

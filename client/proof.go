@@ -43,9 +43,6 @@ func (k *Key) judge(res pgp.Result, err error) error {
 
 // checkProof verifies that the log holds exactly this signature, where the signer says.
 func (k *Key) checkProof(op wire.Op, sig *wire.Signature, digest [32]byte, recorded []byte) error {
-	if k.session.logKey.IsZero() { // INTERIM
-		return nil
-	}
 	bad := func(err error) error {
 		return &SignatureError{"its proof does not show it in the signer's log: " + err.Error()}
 	}

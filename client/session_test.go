@@ -82,21 +82,30 @@ func TestUnlockRefusals(t *testing.T) {
 			t.Errorf("%s: %v, want ErrNoKey", what, err)
 		}
 	}
-	for range 5 {
+	for range 3 {
 		if _, err := ses.Unlock(ctx, keyEdDSA, []byte("wrong")); !errors.Is(err, client.ErrBadPassphrase) {
 			t.Fatalf("wrong passphrase: %v, want ErrBadPassphrase", err)
 		}
 	}
-	if _, err := ses.Unlock(ctx, keyEdDSA, []byte(passphrase)); !errors.Is(err, client.ErrBadPassphrase) {
-		t.Errorf("right passphrase after five wrong ones: %v, want a refusal", err)
+	// In another session as well: guessing is counted for the user.
+	for i, ses := range []*client.Session{ses, s.dial()} {
+		_, err := ses.Unlock(ctx, keyEdDSA, []byte(passphrase))
+		var refused *client.RefusedError
+		if !errors.Is(err, client.ErrGuessing) || !errors.As(err, &refused) || refused.RetryAfter <= 0 || refused.RetryAfter > 3*time.Second {
+			t.Errorf("session %d: right passphrase right after three wrong ones: %v, want ErrGuessing and a time", i, err)
+		}
 	}
+	time.Sleep(1100 * time.Millisecond)
 	if _, err := s.dial().Unlock(ctx, keyEdDSA, []byte(passphrase)); err != nil {
-		t.Errorf("in a new session: %v", err)
+		t.Errorf("after the time: %v", err)
+	}
+	if _, err := ses.Unlock(ctx, keyEdDSA, []byte("wrong")); !errors.Is(err, client.ErrBadPassphrase) {
+		t.Errorf("wrong passphrase after a right one: %v, want ErrBadPassphrase: the count begins anew", err)
 	}
 }
 
-// Five wrong passphrases are five, also when they are sent all at once.
-func TestWrongPassphrasesAtOnce(t *testing.T) {
+// A guesser gets three tries and then has to wait, however many sessions he uses at once; each wrong one is in the signer's log.
+func TestPassphraseGuesser(t *testing.T) {
 	s := newSite(t)
 	s.bridgeCfg.Drain, s.bridgeCfg.Linger = time.Second, time.Second
 	s.startBridge()
@@ -106,19 +115,39 @@ func TestWrongPassphrasesAtOnce(t *testing.T) {
 	}
 	slow := &slowUnlock{Keystore: ks}
 	s.run(func(ctx context.Context) error { return signer.Serve(ctx, cfg, slow, record, s.logger()) })
-	ses := s.dial()
 	var wg sync.WaitGroup
-	for range 40 {
-		wg.Go(func() {
-			if _, err := ses.Unlock(context.Background(), keyEdDSA, []byte("wrong")); !errors.Is(err, client.ErrBadPassphrase) {
-				t.Errorf("wrong passphrase: %v", err)
-			}
-		})
+	for range 4 {
+		ses := s.dial()
+		for range 10 {
+			wg.Go(func() {
+				_, err := ses.Unlock(context.Background(), keyEdDSA, []byte("wrong"))
+				if !errors.Is(err, client.ErrBadPassphrase) && !errors.Is(err, client.ErrGuessing) {
+					t.Errorf("wrong passphrase: %v", err)
+				}
+			})
+		}
 	}
 	wg.Wait()
-	if n := slow.tried.Load(); n != 5 {
+	if n := slow.tried.Load(); n != 3 {
 		t.Errorf("%d passphrases were tried", n)
 	}
+	st, err := s.dial().Status(context.Background())
+	if err != nil || st.Guesses != 3 || time.Until(st.RetryAt) <= 0 {
+		t.Errorf("status: %+v, %v: want three guesses and when the next is taken", st, err)
+	}
+	events := 0
+	for item, err := range record.Entries(0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e := item.Entry.Event; e != nil && e.Kind == "passphrase-guess" && strings.Contains(string(e.Data), user) {
+			events++
+		}
+	}
+	if events != 3 {
+		t.Errorf("%d events in the log, want one for each wrong passphrase", events)
+	}
+	time.Sleep(1100 * time.Millisecond)
 	// A grant that goes away while the passphrase is being tried is missed by name.
 	slow.before = func() { ks.Revoke(user, keyEdDSA) }
 	if _, err := s.dial().Unlock(context.Background(), keyEdDSA, []byte(passphrase)); !errors.Is(err, client.ErrNoKey) || !strings.Contains(err.Error(), keyEdDSA) {

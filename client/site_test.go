@@ -118,7 +118,11 @@ func (spec signerSpec) open() (signer.Config, *signertest.Keystore, signer.Log, 
 		if kerr != nil {
 			return cfg, nil, nil, kerr
 		}
-		record, err = seallog.Open(filepath.Join(spec.Dir, "record"), seallog.Options{Origin: origin, Key: key})
+		log, oerr := seallog.Open(filepath.Join(spec.Dir, "record"), seallog.Options{Origin: origin, Key: key})
+		if oerr != nil {
+			return cfg, nil, nil, oerr
+		}
+		record = signer.FromLog(log)
 	}
 	return cfg, ks, record, err
 }
@@ -164,6 +168,7 @@ func newSite(t testing.TB) *site {
 		InnerCert:  s.path("client-inner.pem"),
 		SignerName: signerName,
 		SignerPin:  pin,
+		StateDir:   s.path("state"),
 	}
 	return s
 }

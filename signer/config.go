@@ -34,7 +34,9 @@ type Limits struct {
 	Handshake       time.Duration // with bridge, and with client; 5 s
 	ParkSilence     time.Duration // of the bridge; 15 s
 	Idle            time.Duration // of a client; 3 min
-	Message         time.Duration // for one message to arrive; 1 min
+	Streams         int           // payloads of one session at once; 2
+	Queue           time.Duration // for a turn, or for room; 2 min
+	Message         time.Duration // for one message, or the next piece of a payload, to arrive; 1 min
 	Write           time.Duration // stuck; 1 min
 	Beat            time.Duration // between signs of life; 1 s
 	RedialMax       time.Duration // pause between attempts to park; 5 s
@@ -50,6 +52,8 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Handshake, 5*time.Second)
 	set(&l.ParkSilence, 15*time.Second)
 	set(&l.Idle, 3*time.Minute)
+	set(&l.Streams, 2)
+	set(&l.Queue, 2*time.Minute)
 	set(&l.Message, time.Minute)
 	set(&l.Write, time.Minute)
 	set(&l.Beat, time.Second)

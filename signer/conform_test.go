@@ -32,7 +32,7 @@ func openLog(t *testing.T) *seallog.Log {
 
 // What the fakes are held to, the real record does.
 func TestRecordConforms(t *testing.T) {
-	signertest.TestLog(t, func(t *testing.T) signer.Log { return openLog(t) })
+	signertest.TestLog(t, func(t *testing.T) signer.Log { return signer.FromLog(openLog(t)) })
 }
 
 // And the real vault.
@@ -74,7 +74,7 @@ func TestVaultConforms(t *testing.T) {
 		leaf, err := ca.Issue(pki.Request{CN: f.User, URI: pki.RoleURI("client", f.User), Client: true})
 		must(err)
 		f.Cert = pki.Fingerprint(leaf.Cert)
-		c, err := v.State().BindCertificate("test", f.User, keys.Certificate{SHA256: hex.EncodeToString(f.Cert[:]),
+		c, err := v.State().BindCertificate("test", f.User, keys.Certificate{SHA256: hex.EncodeToString(f.Cert[:]), SAN: pki.RoleURI("client", f.User),
 			Serial: leaf.Cert.SerialNumber.Text(16), NotAfter: leaf.Cert.NotAfter})
 		must(err)
 		must(v.Apply(ctx, c))

@@ -6,12 +6,22 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/privyseal/privyseal/internal/wire"
 )
 
 // checkData takes bytes that mean nothing to a verifier of the other operations. A
 // signature over data D is a signature over whatever D is: a data key must not
 // become a way to sign a package, a repository, a commit or a container.
-func checkData(data []byte) (string, error) {
+func checkData(s *wire.Sign) (content, error) {
+	if err := foreign(s.Data); err != nil {
+		return content{}, err
+	}
+	return content{what: fmt.Sprintf("%d bytes", len(s.Data))}, nil
+}
+
+// foreign refuses what another operation is for.
+func foreign(data []byte) error {
 	for _, look := range []struct {
 		rule, what string
 		is         func([]byte) bool
@@ -20,14 +30,20 @@ func checkData(data []byte) (string, error) {
 		{"rpm", "an RPM package", isRPM, "sign-rpm signs packages"},
 		{"rpm-header", "an RPM header", isRPMHeader, "sign-rpm signs packages"},
 		{"repomd", "a repository's repomd.xml", isRepomd, "mash signs repositories, with a key for repomd"},
-		{"git", "a git object", isGit, "a data key does not sign commits or tags"},
-		{"simple-signing", "a container's simple-signing document", isSimpleSigning, "a data key does not sign containers"},
+		{"git", "a git object", isGit, "sign-git-tag signs tags, with a key for git"},
+		{"simple-signing", "a container's simple-signing document", isSimpleSigning, "sign-container signs containers, with a key for container"},
+		{"ostree", "an ostree commit", isCommit, "sign-ostree signs commits, with a key for ostree"},
 	} {
 		if look.is(data) {
-			return "", content(look.rule, "refused: these bytes look like %s; %s", look.what, look.advice)
+			return refused(look.rule, "refused: these bytes look like %s; %s", look.what, look.advice)
 		}
 	}
-	return fmt.Sprintf("%d bytes", len(data)), nil
+	return nil
+}
+
+func isCommit(data []byte) bool {
+	_, err := parseCommit(data)
+	return err == nil
 }
 
 func isRPM(data []byte) bool { return bytes.HasPrefix(data, []byte{0xed, 0xab, 0xee, 0xdb}) }

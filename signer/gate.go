@@ -4,22 +4,51 @@ import (
 	"context"
 	"slices"
 	"sync"
+
+	"github.com/privyseal/privyseal/internal/wire"
 )
 
-// gate hands out the slots of computing, one per core, to lanes in turn. A lane is a
-// session: however much one asks for, another waits for one turn of each.
+// gate hands out the slots of computing, one per core. Waiting requests stand in lanes:
+// urgent goes before normal, normal before bulk, but a lane that was passed over
+// patience times gets a turn. Within a lane users take turns, and a user's sessions
+// do: however much one asks for, another waits for one turn of each.
 type gate struct {
-	mu    sync.Mutex
-	free  int
-	lanes []*lane // those with waiters; the next turn is the first's
+	mu     sync.Mutex
+	free   int
+	lanes  [wire.NumLanes]lane
+	passed [wire.NumLanes]int // turns given to lanes before this one while it waited
 }
 
-type lane struct{ waiting []chan struct{} }
+// order is that of the lanes, the most urgent first.
+var order = [wire.NumLanes]wire.Lane{wire.LaneUrgent, wire.LaneNormal, wire.LaneBulk}
+
+// patience is how often a lane is passed over.
+var patience = [wire.NumLanes]int{wire.LaneUrgent: 0, wire.LaneNormal: 8, wire.LaneBulk: 16}
+
+// lane holds the users who wait in it; the next turn is the first's.
+type lane struct {
+	users   []*turns
+	waiting int
+}
+
+// turns are those of a user's sessions in a lane.
+type turns struct {
+	user     string
+	sessions []*queue
+	waiting  int
+}
+
+// queue is what waits of one session in one lane.
+type queue struct {
+	lane    wire.Lane
+	user    string
+	waiting []chan struct{}
+}
 
 func newGate(slots int) *gate { return &gate{free: slots} }
 
 // enter waits for a slot. Every nil must be followed by leave.
-func (g *gate) enter(ctx context.Context, l *lane) error {
+func (g *gate) enter(ctx context.Context, q *queue) error {
 	g.mu.Lock()
 	if g.free > 0 {
 		g.free--
@@ -27,10 +56,7 @@ func (g *gate) enter(ctx context.Context, l *lane) error {
 		return nil
 	}
 	ch := make(chan struct{})
-	if len(l.waiting) == 0 {
-		g.lanes = append(g.lanes, l)
-	}
-	l.waiting = append(l.waiting, ch)
+	g.add(q, ch)
 	g.mu.Unlock()
 	select {
 	case <-ch:
@@ -38,34 +64,112 @@ func (g *gate) enter(ctx context.Context, l *lane) error {
 	case <-ctx.Done():
 	}
 	g.mu.Lock()
-	i := slices.Index(l.waiting, ch)
-	if i < 0 { // it was our turn at the same moment
+	if !g.remove(q, ch) { // it was our turn at the same moment
 		g.mu.Unlock()
 		g.leave()
-		return ctx.Err()
-	}
-	l.waiting = slices.Delete(l.waiting, i, i+1)
-	if len(l.waiting) == 0 {
-		g.lanes = slices.DeleteFunc(g.lanes, func(o *lane) bool { return o == l })
+		return context.Cause(ctx)
 	}
 	g.mu.Unlock()
-	return ctx.Err()
+	return context.Cause(ctx)
+}
+
+func (g *gate) add(q *queue, ch chan struct{}) {
+	l := &g.lanes[q.lane]
+	i := slices.IndexFunc(l.users, func(t *turns) bool { return t.user == q.user })
+	if i < 0 {
+		i = len(l.users)
+		l.users = append(l.users, &turns{user: q.user})
+	}
+	t := l.users[i]
+	if len(q.waiting) == 0 {
+		t.sessions = append(t.sessions, q)
+	}
+	q.waiting = append(q.waiting, ch)
+	t.waiting++
+	l.waiting++
+}
+
+func (g *gate) remove(q *queue, ch chan struct{}) bool {
+	i := slices.Index(q.waiting, ch)
+	if i < 0 {
+		return false
+	}
+	q.waiting = slices.Delete(q.waiting, i, i+1)
+	l := &g.lanes[q.lane]
+	u := slices.IndexFunc(l.users, func(t *turns) bool { return t.user == q.user })
+	t := l.users[u]
+	t.waiting--
+	l.waiting--
+	if len(q.waiting) == 0 {
+		t.sessions = slices.DeleteFunc(t.sessions, func(o *queue) bool { return o == q })
+	}
+	if t.waiting == 0 {
+		l.users = slices.Delete(l.users, u, u+1)
+	}
+	return true
 }
 
 // leave gives the slot to the next in turn.
 func (g *gate) leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.lanes) == 0 {
+	l := g.next()
+	if l == nil {
 		g.free++
 		return
 	}
-	l := g.lanes[0]
-	g.lanes = g.lanes[1:]
-	ch := l.waiting[0]
-	l.waiting = l.waiting[1:]
-	if len(l.waiting) > 0 {
-		g.lanes = append(g.lanes, l)
+	t := l.users[0]
+	l.users = l.users[1:]
+	q := t.sessions[0]
+	t.sessions = t.sessions[1:]
+	ch := q.waiting[0]
+	q.waiting = q.waiting[1:]
+	t.waiting--
+	l.waiting--
+	if len(q.waiting) > 0 {
+		t.sessions = append(t.sessions, q)
+	}
+	if t.waiting > 0 {
+		l.users = append(l.users, t)
 	}
 	close(ch)
+}
+
+// next chooses the lane whose turn it is; nil when nobody waits.
+func (g *gate) next() *lane {
+	chosen := -1
+	for i, l := range order {
+		switch {
+		case g.lanes[l].waiting == 0:
+			g.passed[l] = 0
+		case chosen < 0, g.passed[l] >= patience[l] && g.passed[order[chosen]] < max(patience[order[chosen]], 1):
+			chosen = i
+		}
+	}
+	if chosen < 0 {
+		return nil
+	}
+	for _, l := range order[chosen+1:] {
+		if g.lanes[l].waiting > 0 {
+			g.passed[l]++
+		}
+	}
+	g.passed[order[chosen]] = 0
+	return &g.lanes[order[chosen]]
+}
+
+// waiting counts the requests that wait, by lane: of all, and of one user.
+func (g *gate) waiting(user string) (all, mine map[string]int) {
+	all, mine = map[string]int{}, map[string]int{}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, l := range order {
+		all[l.String()] = g.lanes[l].waiting
+		for _, t := range g.lanes[l].users {
+			if t.user == user {
+				mine[l.String()] = t.waiting
+			}
+		}
+	}
+	return all, mine
 }

@@ -21,18 +21,19 @@ const (
 // place and one checksum. It is a reader of its own, since
 // encoding/xml has no place in the signer: UTF-8, no document type, no processing
 // instructions after the first, no CDATA, at most eight deep, at most 1 MiB.
-func checkRepomd(data []byte) (string, error) {
+func checkRepomd(s *wire.Sign) (content, error) {
+	data := s.Data
 	if len(data) > maxRepomd {
-		return "", &wire.Fault{Code: wire.CodeTooLarge, Msg: fmt.Sprintf("a repomd.xml of %d bytes, more than %d", len(data), maxRepomd)}
+		return content{}, &wire.Fault{Code: wire.CodeTooLarge, Msg: fmt.Sprintf("a repomd.xml of %d bytes, more than %d", len(data), maxRepomd)}
 	}
 	p := &repomd{rest: string(data)}
 	if !utf8.ValidString(p.rest) {
-		return "", content("repomd", "this is not a repomd.xml: it is not UTF-8")
+		return content{}, refused("repomd", "this is not a repomd.xml: it is not UTF-8")
 	}
 	if err := p.document(); err != nil {
-		return "", content("repomd", "this is not a repomd.xml: %v", err)
+		return content{}, refused("repomd", "this is not a repomd.xml: %v", err)
 	}
-	return fmt.Sprintf("repomd.xml revision %.40s", p.revision), nil
+	return content{what: fmt.Sprintf("repomd.xml revision %.40s", p.revision)}, nil
 }
 
 type repomd struct {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/privyseal/privyseal/internal/hop"
 )
@@ -17,16 +18,21 @@ const extraSessions = 16
 
 // server is what all sessions share.
 type server struct {
-	cfg    Config
-	keys   Keystore
-	record Log
-	log    *slog.Logger
-	gate   *gate
-	budget *budget
-	outer  *tls.Config
-	inner  *tls.Config
-	ready  func()
-	places chan struct{} // a token per connection, parked or a session's
+	cfg     Config
+	keys    Keystore
+	record  Log
+	log     *slog.Logger
+	gate    *gate
+	budget  *budget
+	counts  *counts
+	guesses *guesses
+	since   time.Time
+	// imaSlots bounds the packages whose files are being signed: their signatures are held in memory.
+	imaSlots chan struct{}
+	outer    *tls.Config
+	inner    *tls.Config
+	ready    func()
+	places   chan struct{} // a token per connection, parked or a session's
 
 	mu       sync.Mutex
 	sessions int
@@ -45,16 +51,20 @@ func Serve(ctx context.Context, cfg Config, ks Keystore, record Log, log *slog.L
 		ready = func() {}
 	}
 	s := &server{
-		cfg:    cfg,
-		keys:   ks,
-		record: record,
-		log:    log,
-		gate:   newGate(runtime.GOMAXPROCS(0)),
-		budget: newBudget(cfg.Limits),
-		outer:  cfg.Outer.ClientConfig(hop.Expect{Proto: hop.ProtoPark, Roles: []string{hop.RoleBridge}}),
-		inner:  cfg.Inner.ServerConfig(hop.Expect{Proto: hop.ProtoSign, Roles: []string{hop.RoleClient}, Hybrid: true}),
-		ready:  sync.OnceFunc(ready),
-		byUser: map[string]int{},
+		cfg:      cfg,
+		keys:     ks,
+		record:   record,
+		log:      log,
+		gate:     newGate(runtime.GOMAXPROCS(0)),
+		budget:   newBudget(cfg.Limits),
+		counts:   newCounts(record, time.Now()),
+		guesses:  newGuesses(record),
+		since:    time.Now(),
+		imaSlots: make(chan struct{}, 2),
+		outer:    cfg.Outer.ClientConfig(hop.Expect{Proto: hop.ProtoPark, Roles: []string{hop.RoleBridge}}),
+		inner:    cfg.Inner.ServerConfig(hop.Expect{Proto: hop.ProtoSign, Roles: []string{hop.RoleClient}, Hybrid: true}),
+		ready:    sync.OnceFunc(ready),
+		byUser:   map[string]int{},
 		// Some more than sessions: who comes too late is told so. The bound is
 		// against a bridge that starts connections without end.
 		places: make(chan struct{}, cfg.Parked+cfg.Limits.Sessions+extraSessions),
@@ -151,6 +161,7 @@ func (s *server) begin(user string) bool {
 	}
 	s.sessions++
 	s.byUser[user]++
+	s.budget.open(user)
 	return true
 }
 
@@ -158,6 +169,7 @@ func (s *server) end(user string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sessions--
+	s.budget.close(user)
 	if s.byUser[user]--; s.byUser[user] == 0 {
 		delete(s.byUser, user)
 	}

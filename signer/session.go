@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"runtime"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/privyseal/privyseal/internal/daemon"
 	"github.com/privyseal/privyseal/internal/hop"
+	"github.com/privyseal/privyseal/internal/pki"
 	"github.com/privyseal/privyseal/internal/wire"
 	"github.com/privyseal/privyseal/keys"
 )
@@ -19,6 +21,9 @@ import (
 // finishTime is how long an ending session waits for the client to take its last
 // words.
 const finishTime = 2 * time.Second
+
+// busySession is when one who found no room for a session is told to come again.
+const busySession = 5 * time.Second
 
 // session is one client's.
 type session struct {
@@ -28,13 +33,15 @@ type session struct {
 	peer hop.Peer
 	user string
 
-	lane   lane
+	san string // the peer's URI
+
+	queues [wire.NumLanes]queue
 	window chan struct{} // a token per request that is under way: read, not yet answered
 	out    chan any      // answers; has room for all that can be under way
 	wg     sync.WaitGroup
 
-	unlocking chan struct{} // has room for the one call that unlocks
-	wrong     int           // passphrases; of whoever unlocks
+	// Of the reader: payloads that are being taken, by the number of their Sign.
+	payloads map[uint64]*payload
 
 	mu      sync.Mutex
 	handles []*opened // the handle is the index plus one
@@ -65,23 +72,33 @@ func (s *server) session(ctx context.Context, outer *tls.Conn) {
 		peer:   peer,
 		window: make(chan struct{}, s.cfg.Limits.Window),
 		// Room for greeting, answers and last words: a sender never waits.
-		out:       make(chan any, s.cfg.Limits.Window+2),
-		unlocking: make(chan struct{}, 1),
+		out:      make(chan any, s.cfg.Limits.Window+2),
+		payloads: map[uint64]*payload{},
+		san:      pki.RoleURI(peer.Role, peer.Name),
 	}
 	// Says good-bye inside; Finish then does outside. Close would close what is outside as well.
 	defer conn.CloseWrite()
-	user, err := s.keys.UserByCertificate(peer.Fingerprint)
-	if err != nil {
+	user, err := s.keys.UserByPeer(peer.Fingerprint, ss.san)
+	switch {
+	case errors.Is(err, keys.ErrDisabled), errors.Is(err, keys.ErrFrozen), err == nil && (user.Disabled || user.Frozen):
+		ss.log.Warn("client refused", "reason", "the user is disabled or frozen")
+		ss.dismiss(disabled(peer.Name))
+		return
+	case err != nil:
 		ss.log.Warn("client refused", "reason", err)
 		ss.dismiss(&wire.Fault{Code: wire.CodeUnknownUser,
 			Msg: "the signer knows no user with this certificate; have it issued or bound at the signer's console (privyseal-signer ca issue)"})
 		return
 	}
 	ss.user = user.Name
+	for i := range ss.queues {
+		ss.queues[i].lane, ss.queues[i].user = wire.Lane(i), ss.user
+	}
 	ss.log = s.log.With("user", user.Name)
 	if !s.begin(user.Name) {
 		ss.log.Warn("session refused", "reason", "too many sessions")
-		ss.dismiss(&wire.Fault{Code: wire.CodeBusy, Msg: "the signer has too many sessions; try again when some have ended"})
+		ss.dismiss(&wire.Fault{Code: wire.CodeBusy, RetryAfter: busySession,
+			Msg: fmt.Sprintf("the signer has too many sessions; try again in %s, when some have ended", busySession)})
 		return
 	}
 	defer s.end(user.Name)
@@ -116,6 +133,12 @@ func (ss *session) run(ctx context.Context) string {
 		User:     ss.user,
 		Window:   ss.cfg.Limits.Window,
 		MaxBytes: wire.MaxSigned,
+		Streams:  ss.cfg.Limits.Streams,
+		Time:     time.Now(),
+		LogKey:   ss.record.Key().String(),
+		Lanes:    []string{wire.LaneUrgent.String(), wire.LaneNormal.String(), wire.LaneBulk.String()},
+		// What is signed later is in a checkpoint that continues this one.
+		Checkpoint: ss.record.Checkpoint().Note,
 	}
 	written := make(chan error, 1)
 	go func() {
@@ -181,6 +204,11 @@ func (ss *session) read(ctx, work context.Context) error {
 		switch f.Type {
 		case wire.TypePing:
 			continue
+		case wire.TypeStream:
+			if err := ss.readStream(work, r, f); err != nil {
+				return err
+			}
+			continue
 		case wire.TypeCall, wire.TypeSign:
 		default:
 			return &wire.ProtocolError{Msg: "a client does not send a " + f.Type.String()}
@@ -206,29 +234,78 @@ func (ss *session) read(ctx, work context.Context) error {
 }
 
 func (ss *session) readSign(work context.Context, r *wire.Reader, f wire.Frame) error {
-	booked := -1
-	s, err := r.Sign(f, func(_ *wire.Sign, n int) error {
-		if err := ss.budget.book(work, n); err != nil {
+	release := func() {}
+	s, err := r.Sign(f, func(s *wire.Sign, n int) error {
+		ctx, cancel := ss.patient(work)
+		defer cancel()
+		var err error
+		if release, err = ss.budget.book(ctx, ss.user, s.Lane, n); err != nil {
+			release = func() {}
 			return err
 		}
-		booked = n
 		if n > wire.MaxFrame-64 {
 			// A large one gets its own deadline; a small one is as good as here.
 			ss.conn.SetReadDeadline(time.Now().Add(ss.cfg.Limits.Message))
 		}
 		return nil
 	})
+	var fault *wire.Fault
+	if s != nil && errors.As(err, &fault) {
+		ss.out <- ss.refuse(work, s, fault)
+		return nil
+	}
 	if err != nil {
-		if booked >= 0 {
-			ss.budget.release(booked)
-		}
+		release()
 		return err
 	}
+	p := ss.expect(s)
 	ss.wg.Go(func() {
-		answer := ss.sign(work, s)
-		ss.budget.release(booked)
+		answer := ss.sign(work, s, p)
+		if p != nil {
+			close(p.gone)
+		}
+		release()
 		ss.out <- answer
 	})
+	return nil
+}
+
+// expect makes room for the payload that a Sign announces. Nil is for one that has
+// none, or for which there is no room.
+func (ss *session) expect(s *wire.Sign) *payload {
+	if s.Op != wire.OpRPMPayload || s.DryRun {
+		return nil
+	}
+	for seq, p := range ss.payloads {
+		select {
+		case <-p.gone:
+			delete(ss.payloads, seq)
+		default:
+		}
+	}
+	if len(ss.payloads) >= ss.cfg.Limits.Streams || ss.payloads[s.Seq] != nil {
+		return nil
+	}
+	p := newPayload()
+	ss.payloads[s.Seq] = p
+	return p
+}
+
+// readStream takes a piece of a payload. Pieces of one that was refused meanwhile are
+// read over.
+func (ss *session) readStream(work context.Context, r *wire.Reader, f wire.Frame) error {
+	piece, err := r.Stream(f, func(seq uint64) bool { return ss.payloads[seq] != nil })
+	if err != nil {
+		return err
+	}
+	p := ss.payloads[piece.Seq]
+	if p == nil {
+		return nil
+	}
+	p.give(work, piece)
+	if piece.End || piece.Drop {
+		delete(ss.payloads, piece.Seq)
+	}
 	return nil
 }
 
@@ -293,37 +370,4 @@ func (ss *session) put(w *wire.Writer, m any) error {
 		return w.Greeting(m)
 	}
 	return errors.New("signer: an answer that is no message")
-}
-
-// opened is a key that the session has unlocked.
-type opened struct {
-	name        string
-	fingerprint string
-	key         keyHolder
-}
-
-// keyHolder is the part of secret.Key that signs.
-type keyHolder interface {
-	SignBinary(data []byte, now time.Time) ([]byte, error)
-}
-
-// maxHandles bounds the keys one session may hold open.
-const maxHandles = 64
-
-func (ss *session) handle(n uint32) *opened {
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	if n == 0 || int(n) > len(ss.handles) {
-		return nil
-	}
-	return ss.handles[n-1]
-}
-
-func keyInfo(k keys.Key) *wire.KeyInfo {
-	info := &wire.KeyInfo{Name: k.Name, Fingerprint: k.Fingerprint, KeyID: k.KeyID,
-		Algorithm: string(k.Algorithm), UserID: k.UserID, Created: k.Created}
-	for _, p := range k.Purposes {
-		info.Purposes = append(info.Purposes, string(p))
-	}
-	return info
 }

@@ -3,9 +3,9 @@ package signer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,51 +15,99 @@ import (
 	"github.com/privyseal/privyseal/internal/wire"
 )
 
-func TestGateTakesTurns(t *testing.T) {
-	g := newGate(1)
-	ctx := context.Background()
-	if err := g.enter(ctx, &lane{}); err != nil {
+// line asks a gate in which one slot is taken, in order, and tells in which order the turns came.
+type line struct {
+	t     *testing.T
+	g     *gate
+	mu    sync.Mutex
+	order []string
+	wg    sync.WaitGroup
+}
+
+func newLine(t *testing.T) *line {
+	l := &line{t: t, g: newGate(1)}
+	if err := l.g.enter(t.Context(), &queue{}); err != nil {
 		t.Fatal(err)
 	}
-	// A asks for a hundred, then B for two: B waits for no more than one of A's each.
-	var a, b lane
-	var mu sync.Mutex
-	var order []string
-	var wg sync.WaitGroup
-	ask := func(l *lane, name string) {
-		before := len(l.waiting)
-		wg.Go(func() {
-			if err := g.enter(ctx, l); err != nil {
-				t.Error(err)
-				return
-			}
-			mu.Lock()
-			order = append(order, name)
-			mu.Unlock()
-			g.leave()
-		})
-		for {
-			g.mu.Lock()
-			n := len(l.waiting)
-			g.mu.Unlock()
-			if n > before {
-				return
-			}
-			time.Sleep(time.Microsecond)
+	return l
+}
+
+// ask returns when the request stands in its queue.
+func (l *line) ask(q *queue, name string) {
+	l.g.mu.Lock()
+	before := len(q.waiting)
+	l.g.mu.Unlock()
+	l.wg.Go(func() {
+		if err := l.g.enter(context.Background(), q); err != nil {
+			l.t.Error(err)
+			return
 		}
+		l.mu.Lock()
+		l.order = append(l.order, name)
+		l.mu.Unlock()
+		l.g.leave()
+	})
+	for {
+		l.g.mu.Lock()
+		n := len(q.waiting)
+		l.g.mu.Unlock()
+		if n > before {
+			return
+		}
+		time.Sleep(time.Microsecond)
 	}
-	for range 100 {
-		ask(&a, "a")
+}
+
+// turns lets all have theirs.
+func (l *line) turns() string {
+	l.t.Helper()
+	l.g.leave()
+	l.wg.Wait()
+	if all, _ := l.g.waiting(""); l.g.free != 1 || len(l.g.lanes[0].users)+all["normal"]+all["urgent"]+all["bulk"] != 0 {
+		l.t.Errorf("%d free, %v at the end", l.g.free, all)
 	}
-	ask(&b, "b")
-	ask(&b, "b")
-	g.leave()
-	wg.Wait()
-	if i := slices.Index(order, "b"); i > 1 || !slices.Equal(order[:4], []string{"a", "b", "a", "b"}) {
-		t.Errorf("turns: %q", order[:8])
+	return strings.Join(l.order, "")
+}
+
+func TestGateTakesTurns(t *testing.T) {
+	// A asks for a hundred in two sessions, then B for two: B waits for no more than one of A's each.
+	l := newLine(t)
+	a, a2, b := &queue{user: "a"}, &queue{user: "a"}, &queue{user: "b"}
+	for range 50 {
+		l.ask(a, "a")
+		l.ask(a2, "A")
 	}
-	if g.free != 1 || len(g.lanes) != 0 {
-		t.Errorf("%d free, %d lanes at the end", g.free, len(g.lanes))
+	l.ask(b, "b")
+	l.ask(b, "b")
+	if got := l.turns(); got[:6] != "abAbaA" || len(got) != 102 {
+		t.Errorf("turns: %s", got)
+	}
+}
+
+func TestUrgentGoesFirstAndNobodyStarves(t *testing.T) {
+	l := newLine(t)
+	bulk, normal, urgent := &queue{lane: wire.LaneBulk}, &queue{lane: wire.LaneNormal}, &queue{lane: wire.LaneUrgent}
+	for range 40 {
+		l.ask(bulk, "b")
+	}
+	for range 40 {
+		l.ask(normal, "n")
+	}
+	for range 40 {
+		l.ask(urgent, "u")
+	}
+	got := l.turns()
+	if got[:8] != "uuuuuuuu" {
+		t.Errorf("urgent ones do not go first: %s", got)
+	}
+	if i := strings.Index(got, "n"); i > 8 {
+		t.Errorf("the first normal one has turn %d: %s", i, got)
+	}
+	if i := strings.Index(got, "b"); i > 20 {
+		t.Errorf("the first bulk one has turn %d: %s", i, got)
+	}
+	if n := strings.Count(got[:44], "u"); n < 34 {
+		t.Errorf("only %d of the first 44 turns are urgent: %s", n, got)
 	}
 }
 
@@ -70,7 +118,7 @@ func TestGateNeverLosesASlot(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 50 {
 		wg.Go(func() {
-			var l lane
+			l := queue{lane: wire.Lane(i % wire.NumLanes), user: fmt.Sprint(i % 7)}
 			for n := range 50 {
 				ctx, cancel := context.WithTimeout(context.Background(), time.Duration(1+(i*n)%40)*10*time.Microsecond)
 				if g.enter(ctx, &l) == nil {
@@ -86,27 +134,61 @@ func TestGateNeverLosesASlot(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if g.free != slots || len(g.lanes) != 0 || most.Load() > slots {
-		t.Errorf("%d of %d slots free, %d lanes, %d inside at once", g.free, slots, len(g.lanes), most.Load())
+	if all, _ := g.waiting(""); g.free != slots || all["normal"]+all["urgent"]+all["bulk"] != 0 || most.Load() > slots {
+		t.Errorf("%d of %d slots free, %v waiting, %d inside at once", g.free, slots, all, most.Load())
 	}
 }
 
 func TestBudgetKeepsSmallAndLargeApart(t *testing.T) {
-	b := newBudget(Limits{SmallBytes: smallInput, LargeBytes: 10 << 20}.withDefaults())
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	b := newBudget(Limits{SmallBytes: 4 * smallInput, LargeBytes: 10 << 20}.withDefaults())
+	b.open("u")
+	b.open("v")
+	short, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
-	if err := b.book(ctx, 10<<20); err != nil {
+	book := func(ctx context.Context, user string, lane wire.Lane, n int) (func(), error) {
+		return b.book(ctx, user, lane, n)
+	}
+	large, err := book(short, "u", wire.LaneNormal, 10<<20)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.book(ctx, smallInput); err != nil {
+	if _, err := book(short, "u", wire.LaneBulk, smallInput); err != nil {
 		t.Errorf("a small one beside a large one: %v", err)
 	}
-	if err := b.book(ctx, 1<<20); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := book(short, "v", wire.LaneUrgent, 10<<20); err != nil {
+		t.Errorf("an urgent one while the others' room is full: %v", err)
+	}
+	if _, err := book(short, "u", wire.LaneNormal, 1<<20); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a second large one: %v", err)
 	}
-	b.release(10 << 20)
-	if err := b.book(context.Background(), 1<<20); err != nil {
+	large()
+	if _, err := book(t.Context(), "v", wire.LaneNormal, 1<<20); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestBudgetLeavesRoomForOtherUsers(t *testing.T) {
+	b := newBudget(Limits{SmallBytes: 4 * smallInput}.withDefaults())
+	b.open("greedy")
+	b.open("other")
+	for i := range 2 {
+		if _, err := b.book(t.Context(), "greedy", wire.LaneBulk, smallInput); err != nil {
+			t.Fatalf("%d: %v", i, err)
+		}
+	}
+	busy := &wire.Fault{Code: wire.CodeBusy}
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 10*time.Millisecond, busy)
+	defer cancel()
+	if _, err := b.book(ctx, "greedy", wire.LaneNormal, smallInput); !errors.Is(err, error(busy)) {
+		t.Errorf("a third of one user: %v, want the reason of the deadline", err)
+	}
+	if _, err := b.book(t.Context(), "other", wire.LaneBulk, smallInput); err != nil {
+		t.Error(err)
+	}
+	b.close("greedy")
+	b.close("other")
+	if len(b.users) != 0 {
+		t.Errorf("%d shares are left", len(b.users))
 	}
 }
 
@@ -134,23 +216,4 @@ func TestLoadConfigRefusals(t *testing.T) {
 			t.Errorf("%q: %v, want ...%s...", text, err, want)
 		}
 	}
-}
-
-func FuzzContent(f *testing.F) {
-	f.Add([]byte(`<?xml version="1.0"?><repomd xmlns="http://linux.duke.edu/metadata/repo"><revision>1</revision><data type="primary">` +
-		`<checksum type="sha">da39a3ee5e6b4b0d3255bfef95601890afd80709</checksum><location href="x"/></data></repomd>`))
-	f.Add([]byte(`{"critical":{"a":[1,"b",{}]}}`))
-	f.Add([]byte("tree 0123456789012345678901234567890123456789\n"))
-	f.Add([]byte{0x8e, 0xad, 0xe8, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0})
-	f.Add([]byte("<?xml version='1.0' encoding='UTF-7'?><r+AGU-pomd/>"))
-	f.Add([]byte("\xff\xfe<\x00r\x00e\x00p\x00o\x00m\x00d\x00>\x00"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		_, header := checkRPMHeader(data)
-		_, repomd := checkRepomd(data)
-		_, other := checkData(data)
-		// What one operation signs, the operation for everything else does not.
-		if other == nil && (header == nil || repomd == nil) {
-			t.Fatalf("signed as two things: header %v, repomd %v", header, repomd)
-		}
-	})
 }

@@ -147,10 +147,13 @@ type Decision struct {
 
 // TraceStep is one test of the policy and what it said.
 type TraceStep struct {
-	Line   int    `json:"line,omitempty"`
-	Test   string `json:"test"`
-	Result bool   `json:"result"`
-	Why    string `json:"why,omitempty"`
+	Set     string `json:"set"`     // of rules: sign, sign_legacy
+	Rule    string `json:"rule"`    // that the test is part of, as written
+	Matched bool   `json:"matched"` // that rule, in the end
+	Line    int    `json:"line,omitempty"`
+	Test    string `json:"test"`
+	Result  bool   `json:"result"`
+	Why     string `json:"why,omitempty"`
 }
 
 // Code of a Fault: what a program decides by.

@@ -58,7 +58,7 @@ func Serve(ctx context.Context, dir string, log *slog.Logger) (err error) {
 	ctx, stop := context.WithCancel(ctx)
 	inbox := make(chan error, 1)
 	go func() { defer stop(); inbox <- v.ServeInbox(ctx, log) }()
-	err = signer.Serve(ctx, cfg, signer.FromVault(v), record, log)
+	err = signer.Serve(ctx, cfg, signer.FromVault(v), signer.FromLog(record), log)
 	stop()
 	return errors.Join(err, <-inbox)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/privyseal/privyseal/internal/pgp"
+	"github.com/privyseal/privyseal/internal/pki"
 	"github.com/privyseal/privyseal/keys"
 	"github.com/privyseal/privyseal/signer"
 	"github.com/privyseal/privyseal/signer/seallog"
@@ -33,12 +34,12 @@ func TestKeystore(t *testing.T, make func(t *testing.T) Fixture) {
 	t.Helper()
 	f := make(t)
 	ctx := context.Background()
-	user, err := f.Keystore.UserByCertificate(f.Cert)
+	user, err := f.Keystore.UserByPeer(f.Cert, pki.RoleURI("client", f.User))
 	if err != nil || user.Name != f.User {
-		t.Fatalf("UserByCertificate: %q, %v", user.Name, err)
+		t.Fatalf("UserByPeer: %q, %v", user.Name, err)
 	}
-	if _, err := f.Keystore.UserByCertificate([32]byte{1}); !errors.Is(err, keys.ErrUnknownUser) {
-		t.Errorf("UserByCertificate of a stranger: %v, want ErrUnknownUser", err)
+	if _, err := f.Keystore.UserByPeer([32]byte{1}, pki.RoleURI("client", f.User)); !errors.Is(err, keys.ErrUnknownUser) {
+		t.Errorf("UserByPeer of a stranger: %v, want ErrUnknownUser", err)
 	}
 	info, err := f.Keystore.Key(f.Key)
 	if err != nil || info.Name != f.Key || !info.Purposes.Has(keys.PurposeRPM) || info.Algorithm != keys.EdDSA {
@@ -107,15 +108,23 @@ func TestLog(t *testing.T, open func(t *testing.T) signer.Log) {
 	meta := seallog.Meta{User: "releng", What: "tool-1.2-3.x86_64"}
 	give := func(s string) func() ([]byte, error) { return func() ([]byte, error) { return []byte(s), nil } }
 
+	sign := func(ctx context.Context, s seallog.Subject, m seallog.Meta, make func() ([]byte, error)) (seallog.Signed, error) {
+		p, err := log.Start(ctx, s, m, make)
+		if err != nil {
+			return seallog.Signed{}, err
+		}
+		return p.Wait(ctx)
+	}
+
 	boom := errors.New("no key")
-	if _, err := log.Sign(ctx, subject(1), meta, func() ([]byte, error) { return nil, boom }); !errors.Is(err, boom) {
+	if _, err := sign(ctx, subject(1), meta, func() ([]byte, error) { return nil, boom }); !errors.Is(err, boom) {
 		t.Errorf("an error of the maker: got %v", err)
 	}
-	first, err := log.Sign(ctx, subject(1), meta, give("one"))
+	first, err := sign(ctx, subject(1), meta, give("one"))
 	if err != nil || first.Existed || string(first.Signature) != "one" {
 		t.Fatalf("first Sign after a failed one: %+v %v", first, err)
 	}
-	again, err := log.Sign(ctx, subject(1), meta, func() ([]byte, error) {
+	again, err := sign(ctx, subject(1), meta, func() ([]byte, error) {
 		t.Error("made again what is recorded")
 		return []byte("other"), nil
 	})
@@ -132,7 +141,7 @@ func TestLog(t *testing.T, open func(t *testing.T) signer.Log) {
 	} {
 		s := subject(1)
 		change(&s)
-		got, err := log.Sign(ctx, s, meta, give(what))
+		got, err := sign(ctx, s, meta, give(what))
 		if err != nil || got.Existed || string(got.Signature) != what || got.Index == first.Index {
 			t.Errorf("another %s: %+v %v", what, got, err)
 		}
@@ -148,7 +157,7 @@ func TestLog(t *testing.T, open func(t *testing.T) signer.Log) {
 		for range callers {
 			wg.Go(func() {
 				want := fmt.Sprint("sig ", n)
-				got, err := log.Sign(ctx, subject(100+n), meta, func() ([]byte, error) {
+				got, err := sign(ctx, subject(100+n), meta, func() ([]byte, error) {
 					made[n].Add(1)
 					return []byte(want), nil
 				})

@@ -4,12 +4,15 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"fmt"
+	"iter"
 	"sync"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/privyseal/privyseal/internal/seal"
+	"github.com/privyseal/privyseal/signer"
 	"github.com/privyseal/privyseal/signer/seallog"
 )
 
@@ -24,6 +27,8 @@ type Log struct {
 	tree    *seal.Tree
 	nodes   [][32]byte
 	count   int64 // of signatures
+	totals  map[string]int64
+	head    *seal.Checkpoint // of all entries; nil when it has to be signed anew
 }
 
 type entry struct {
@@ -40,7 +45,7 @@ func NewLog() *Log { return NewLogNamed(LogOrigin) }
 
 // NewLogNamed is empty. Its key depends on the name alone: LogKey gives the public half.
 func NewLogNamed(origin string) *Log {
-	return &Log{key: LogKey(origin), priv: logSecret(origin), entries: map[seallog.Subject]*entry{}, tree: seal.NewTree()}
+	return &Log{key: LogKey(origin), priv: logSecret(origin), entries: map[seallog.Subject]*entry{}, totals: map[string]int64{}, tree: seal.NewTree()}
 }
 
 func logSecret(origin string) ed25519.PrivateKey {
@@ -57,7 +62,72 @@ func LogKey(origin string) seal.LogKey {
 	return key
 }
 
-// Sign implements signer.Log.
+// Start implements signer.Log; it does all of Sign at once.
+func (l *Log) Start(ctx context.Context, s seallog.Subject, m seallog.Meta, make func() ([]byte, error)) (signer.Pending, error) {
+	done, err := l.Sign(ctx, s, m, make)
+	if err != nil {
+		return nil, err
+	}
+	return finished(done), nil
+}
+
+type finished seallog.Signed
+
+func (f finished) Wait(context.Context) (seallog.Signed, error) { return seallog.Signed(f), nil }
+
+// Find implements signer.Log.
+func (l *Log) Find(s seallog.Subject) (seallog.Record, bool, error) {
+	l.mu.Lock()
+	e := l.entries[s]
+	l.mu.Unlock()
+	if e == nil {
+		return seallog.Record{}, false, nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return seallog.Record{Index: e.index, Subject: s, Signature: e.sig}, e.sig != nil, nil
+}
+
+// Entry reads one entry.
+func (l *Log) Entry(index int64) (*seal.Entry, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if index < 0 || index >= int64(len(l.bytes)) {
+		return nil, fmt.Errorf("no entry %d", index)
+	}
+	return seal.DecodeEntry(l.bytes[index])
+}
+
+// Entries implements signer.Log.
+func (l *Log) Entries(from int64) iter.Seq2[seallog.Item, error] {
+	return func(yield func(seallog.Item, error) bool) {
+		for i := from; i < l.Size(); i++ {
+			e, err := l.Entry(i)
+			if !yield(seallog.Item{Index: i, Entry: e}, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Since implements signer.Log.
+func (l *Log) Since(t time.Time) (int64, error) {
+	for item, err := range l.Entries(0) {
+		if err != nil || !item.Entry.Time.Before(t) {
+			return item.Index, err
+		}
+	}
+	return l.Size(), nil
+}
+
+// Totals implements signer.Log.
+func (l *Log) Totals(fingerprint string) int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.totals[fingerprint]
+}
+
+// Sign is Start and Wait in one.
 func (l *Log) Sign(ctx context.Context, s seallog.Subject, m seallog.Meta, make func() ([]byte, error)) (seallog.Signed, error) {
 	l.mu.Lock()
 	e := l.entries[s]
@@ -99,8 +169,10 @@ func (l *Log) append(e *seal.Entry) (int64, error) {
 	defer l.mu.Unlock()
 	l.nodes = l.tree.Append(seal.LeafHash(b), l.nodes)
 	l.bytes = append(l.bytes, b)
+	l.head = nil
 	if e.Signature != nil {
 		l.count++
+		l.totals[e.Signature.KeyFingerprint]++
 	}
 	return int64(len(l.bytes)) - 1, nil
 }
@@ -151,9 +223,13 @@ func (l *Log) Checkpoint() *seal.Checkpoint {
 }
 
 func (l *Log) checkpoint() *seal.Checkpoint {
+	if l.head != nil {
+		return l.head
+	}
 	size, root := l.tree.Size(), l.tree.Root()
-	return &seal.Checkpoint{Origin: l.key.Name(), Size: size, Root: root,
+	l.head = &seal.Checkpoint{Origin: l.key.Name(), Size: size, Root: root,
 		Note: l.key.Note(size, root, l.key.SignCheckpoint(l.priv, size, root))}
+	return l.head
 }
 
 // ProofOf proves that an entry is in the log.

@@ -1,0 +1,105 @@
+package signer
+
+import (
+	"context"
+	"fmt"
+	"hash"
+	"time"
+
+	"github.com/privyseal/privyseal/internal/wire"
+)
+
+// payload is what follows an RPM's header on its way to being hashed. The reader of the
+// session hands over pieces; it waits when they come faster than they are hashed, and
+// with it the client does.
+type payload struct {
+	pieces chan *wire.Stream
+	gone   chan struct{} // closed when nobody takes pieces any more
+}
+
+func newPayload() *payload {
+	return &payload{pieces: make(chan *wire.Stream, 2), gone: make(chan struct{})}
+}
+
+// give hands a piece over.
+func (p *payload) give(ctx context.Context, piece *wire.Stream) {
+	select {
+	case p.pieces <- piece:
+	case <-p.gone:
+	case <-ctx.Done():
+	}
+}
+
+// signPayload signs header and payload together. What can be decided from the header is
+// decided before a byte of the payload is taken, and once more at its end, for it may
+// have taken long.
+func (ss *session) signPayload(ctx context.Context, s *wire.Sign, p *payload) (*wire.Signature, error) {
+	if p == nil {
+		return nil, &wire.Fault{Code: wire.CodeBusy, RetryAfter: time.Second,
+			Msg: fmt.Sprintf("a session may send %d payloads at once", ss.cfg.Limits.Streams)}
+	}
+	leave, err := ss.enter(ctx, s.Lane)
+	if err != nil {
+		return nil, err
+	}
+	r, err := ss.admit(s)
+	if err == nil {
+		err = ss.examine(r)
+	}
+	leave()
+	if err != nil {
+		return nil, err
+	}
+	d, err := ss.counts.explain(ss.keys.Policy(), r.facts)
+	if err != nil {
+		return nil, err
+	}
+	if !d.Allow {
+		return nil, denied(d)
+	}
+	digest := hashOf(s.Data)
+	if err := ss.take(ctx, s.Lane, p, digest); err != nil {
+		return nil, err
+	}
+	if r, err = ss.again(r); err != nil {
+		return nil, err
+	}
+	if leave, err = ss.enter(ctx, s.Lane); err != nil {
+		return nil, err
+	}
+	defer leave()
+	return ss.settle(ctx, r, [32]byte(digest.Sum(nil)), leave, func() ([]byte, error) {
+		return r.opened.key.SignHash(digest, time.Now())
+	})
+}
+
+// take hashes the payload to its end, each piece in a turn of its own.
+func (ss *session) take(ctx context.Context, lane wire.Lane, p *payload, digest hash.Hash) error {
+	for {
+		timer := time.NewTimer(ss.cfg.Limits.Message)
+		var piece *wire.Stream
+		select {
+		case piece = <-p.pieces:
+			timer.Stop()
+		case <-timer.C:
+			return &wire.Fault{Code: wire.CodeProtocol, Msg: fmt.Sprintf("no more of the payload came for %s", ss.cfg.Limits.Message)}
+		case <-ctx.Done():
+			timer.Stop()
+			return context.Cause(ctx)
+		}
+		if piece.Drop {
+			return &wire.Fault{Code: wire.CodeContent, Rule: "payload", Msg: "the client gave up in the middle of the payload"}
+		}
+		if len(piece.Data) > 0 {
+			leave, err := ss.enter(ctx, lane)
+			if err != nil {
+				return err
+			}
+			digest.Write(piece.Data)
+			leave()
+		}
+		if piece.End {
+			return nil
+		}
+	}
+}
