@@ -58,8 +58,14 @@ var goldens = []struct {
 	{"%{PAYLOADDIGEST}", str(rpmhead.TagPayloadDigest)},
 	{"%{PAYLOADDIGESTALGO}", num(rpmhead.TagPayloadDigestAlgo)},
 	{"%{PAYLOADCOMPRESSOR}", str(rpmhead.TagPayloadCompressor)},
-	{"%{SHA256HEADER}", func(p *rpmhead.Package) string { s, _ := p.Signature.String(rpmhead.SigSHA256); return s }},
-	{"%{SHA256HEADER}", func(p *rpmhead.Package) string { s := p.Header.SHA256(); return hex.EncodeToString(s[:]) }},
+	{"%{SHA256HEADER}", func(p *rpmhead.Package) string { s, _ := p.Signature.String(rpmhead.SigSHA256); return none(s) }},
+	{"%{SHA256HEADER}", func(p *rpmhead.Package) string {
+		s := p.Header.SHA256()
+		if !p.Signature.Has(rpmhead.SigSHA256) {
+			return "(none)"
+		}
+		return hex.EncodeToString(s[:])
+	}},
 	{"%{SIGMD5}", func(p *rpmhead.Package) string { return none(hex.EncodeToString(p.Signature.Bin(rpmhead.SigMD5))) }},
 	{"%{SIGSIZE}", func(p *rpmhead.Package) string {
 		n, _ := p.Signature.Uint64(rpmhead.SigSize)
@@ -102,7 +108,7 @@ func TestGolden(t *testing.T) {
 				t.Errorf("%s: %s: rpm -, ours +\n%s", filepath.Base(path), g.format, diff)
 			}
 		}
-		if err := pkg.Header.CheckStrict(); err != nil {
+		if err := pkg.Header.CheckStrict(); err != nil && !(strings.HasPrefix(filepath.Base(path), "old-") && rpmhead.NeedsPayload(err)) {
 			t.Errorf("%s: %v", path, err)
 		}
 		if got := filepath.Base(path); got != pkg.Header.NEVRA().NVRA()+".rpm" {

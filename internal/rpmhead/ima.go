@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // MaxIMAFiles bounds the files of one package that are signed for IMA.
@@ -45,10 +46,12 @@ func IMADigests(h *Header) (algo byte, digests [][]byte, err error) {
 	if a == nil {
 		return 0, nil, errors.New("the files' digests are MD5, which proves nothing: rebuild the package with a current rpm")
 	}
-	if a.Type != Int32 || a.Count != 1 {
+	// One number, or as google/rpmpack writes it one for each file.
+	numbers := h.Uint32s(TagFileDigestAlgo)
+	if a.Type != Int32 || len(slices.Compact(numbers)) != 1 {
 		return 0, nil, errors.New("the algorithm of the files' digests is not one number")
 	}
-	n := h.integer(a, 0)
+	n := uint64(numbers[0])
 	kind, ok := imaHashes[n]
 	if !ok {
 		return 0, nil, fmt.Errorf("the files' digests are of algorithm %d, which is not SHA-224, 256, 384 or 512", n)

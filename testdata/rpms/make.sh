@@ -71,4 +71,18 @@ for rel in 2:other-eddsa: 3:rsa4096: 4:rsa-subkey: 5:other-eddsa:--rpmv3 6:rsa40
 	cp "$work/new/plain-1.0-$n.noarch.rpm" "$out"
 done
 
+# Packages of EL5 (MD5 of files, gzip) and of EL6 (SHA-256 of files, xz), unsigned
+# and signed: for want of a payload digest rpmsign signs header and payload too.
+for shape in el5:1:1:w9.gzdio el5:2:1:w9.gzdio el6:1:8:w2.xzdio; do
+	n=${shape#*:} algo=${shape#*:*:}
+	n=${n%%:*} algo=${algo%%:*}
+	build old "${shape##*:}" --define "rel $n" --define "dist .${shape%%:*}" \
+		--define "_binary_filedigest_algorithm $algo" --define "_source_filedigest_algorithm $algo"
+	for file in "$work"/new/*.rpm; do
+		(cd "$here" && go run old.go "$file" "$out/${file##*/}" "${shape%%:*}")
+	done
+done
+rm "$out/old-1.0-2.el5.src.rpm"
+sign rsa4096 "$out/old-1.0-2.el5.noarch.rpm"
+
 (cd "$here" && go run rpmpack.go "$out/packed-1.0-1.noarch.rpm")

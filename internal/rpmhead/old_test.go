@@ -1,0 +1,149 @@
+package rpmhead_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/privyseal/privyseal/internal/lab"
+	"github.com/privyseal/privyseal/internal/rpmhead"
+)
+
+// oldPackages are ours of EL5's and EL6's shape, and those that CentOS 4 to 7
+// published, which a library we use has in its tests.
+func oldPackages(t testing.TB) map[string][]byte {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/cavaliergopher/rpm")
+	cmd.Dir = lab.Root(t)
+	dir, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list -m: %v", err)
+	}
+	found := map[string][]byte{}
+	for _, pattern := range []string{
+		lab.Testdata(t, "rpms") + "/old-*.rpm",
+		strings.TrimSpace(string(dir)) + "/testdata/centos-release-[4567]*.rpm",
+		strings.TrimSpace(string(dir)) + "/testdata/epel-release-7*.rpm",
+	} {
+		paths, err := filepath.Glob(pattern)
+		if err != nil || len(paths) == 0 {
+			t.Fatalf("%s: no packages: %v", pattern, err)
+		}
+		for _, path := range paths {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found[filepath.Base(path)] = b
+		}
+	}
+	return found
+}
+
+// TestOldPackages signs packages without a payload digest, header and payload at
+// once, and lets rpm judge them.
+func TestOldPackages(t *testing.T) {
+	db := rpmDB(t)
+	for name, b := range oldPackages(t) {
+		pkg, err := rpmhead.Read(bytes.NewReader(b))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		var strict *rpmhead.StrictError
+		if err := pkg.Header.CheckStrict(); !errors.As(err, &strict) || strict.Rule != rpmhead.RuleNoDigest || !rpmhead.NeedsPayload(err) {
+			t.Errorf("%s: strict: %v", name, err)
+		}
+		if err := pkg.Header.CheckStrictPayload(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := rpmhead.VerifyDigests(bytes.NewReader(b)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		// What a signature of the header alone is worth to rpm.
+		path := writeFile(t, name, b)
+		packet := detach(t, lab.KeyEdDSA, pkg.Header.Bytes())
+		if _, err := rpmhead.SignInPlace(path, rpmhead.SignatureTag(packet), packet); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if out, err := exec.Command("rpmkeys", "--dbpath", db, "-K", path).CombinedOutput(); err == nil {
+			t.Errorf("%s: rpm takes a signature of the header alone: %s", name, out)
+		}
+		for key, kind := range map[string]string{lab.KeyEdDSA: "V4 EdDSA", lab.KeyRSA4096: "V4 RSA"} {
+			path := writeFile(t, name, b)
+			packet := detach(t, key, b[pkg.HeaderStart:])
+			if _, err := rpmhead.SignInPlace(path, rpmhead.PayloadSignatureTag(packet), packet); err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			rpmVerifies(t, db, path, kind)
+			signed, err := rpmhead.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sigs := signed.Signatures()
+			if last := sigs[len(sigs)-1]; !bytes.Equal(last.Packet, packet) || !last.CoversPayload() {
+				t.Errorf("%s: %d signatures, the last is not ours", name, len(sigs))
+			}
+			// Header signatures of the distribution do not stay behind; that of our
+			// own key does.
+			for _, s := range sigs[:len(sigs)-1] {
+				if name != "old-1.0-2.el5.noarch.rpm" || key != lab.KeyRSA4096 || s.Tag != rpmhead.SigRSA {
+					t.Errorf("%s: tag %d of another key is left", name, s.Tag)
+				}
+			}
+		}
+	}
+}
+
+// TestNeedsPayload holds that a header is called old only where nothing else is
+// wrong with it.
+func TestNeedsPayload(t *testing.T) {
+	marshal := func(fields []rpmhead.Field) []byte {
+		raw, err := rpmhead.Marshal(rpmhead.TagRegion, fields)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	good := goodFields()
+	old := good[:4:4]
+	for _, c := range []struct {
+		name  string
+		raw   []byte
+		needs bool // a signature of header and payload
+		taken bool // with its payload
+	}{
+		{"good", marshal(good), false, true},
+		{"old", marshal(old), true, true},
+		{"digest of the unpacked payload alone", marshal(append(old, rpmhead.StringArrayField(5097, sha256hex))), true, true},
+		{"sha-1", marshal(append(old, rpmhead.StringArrayField(5092, sha256hex[:40]), rpmhead.Int32Field(5093, 2))), true, true},
+		{"md5", marshal(append(old, rpmhead.StringArrayField(5092, sha256hex[:32]), rpmhead.Int32Field(5093, 1))), true, true},
+		{"old and a tag twice", marshal(append(old, rpmhead.StringField(1000, "b"))), false, false},
+		{"old and a path as name", marshal(append(old[1:4:4], rpmhead.StringField(1000, "../a"))), false, false},
+		{"old and no release", marshal(good[:2]), false, false},
+		{"old and two epochs", marshal(append(old, rpmhead.Int32Field(1003, 1, 2))), false, false},
+		{"malformed digest", marshal(append(old, rpmhead.StringArrayField(5092, "zz"), rpmhead.Int32Field(5093, 8))), false, false},
+		{"two digests", marshal(append(old, rpmhead.StringArrayField(5092, sha256hex, sha256hex), rpmhead.Int32Field(5093, 8))), false, false},
+		{"sha-1 and a tag twice", marshal(append(old, rpmhead.StringField(1001, "2"), rpmhead.StringArrayField(5092, sha256hex[:40]), rpmhead.Int32Field(5093, 2))), false, false},
+		{"no region", rawHeader([][4]uint32{{1000, 6, 0, 1}}, []byte("a\x00")), false, false},
+	} {
+		h, err := rpmhead.Parse(c.raw, rpmhead.Limits{})
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		if err := h.CheckStrict(); rpmhead.NeedsPayload(err) != c.needs || (err == nil) != (c.taken && !c.needs) {
+			t.Errorf("%s: strict: %v", c.name, err)
+		}
+		if err := h.CheckStrictPayload(); (err == nil) != c.taken || rpmhead.NeedsPayload(err) {
+			t.Errorf("%s: with its payload: %v", c.name, err)
+		}
+	}
+	if rpmhead.NeedsPayload(nil) || rpmhead.NeedsPayload(errors.New("x")) {
+		t.Error("other errors need a payload")
+	}
+}
