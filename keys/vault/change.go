@@ -59,6 +59,8 @@ var acts = map[string]func() act{
 	"hub-key-retire":     func() act { return new(retireHubKey) },
 	"unlock":             func() act { return new(unlock) },
 	"lock":               func() act { return new(lockAgain) },
+	NoteCeremony:         func() act { return new(noteAct) },
+	NoteRestore:          func() act { return new(noteAct) },
 }
 
 // opPassphrase is the one kind that is asked for over the wire.
