@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -135,6 +137,25 @@ func (a *App) quietly(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
+// unread says whether --json is on a command line whose options were not taken. The
+// one of Koji's call is another option, and prints no errors.
+func unread(err error, args []string) bool {
+	var usage *usageError
+	return errors.As(err, &usage) && slices.Contains(args, "--json") && !slices.Contains(args, "call")
+}
+
+// counted counts what was written.
+type counted struct {
+	w io.Writer
+	n int64
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
+}
+
 // Streams are the program's standard streams.
 type Streams struct {
 	In  io.Reader
@@ -154,13 +175,19 @@ func Run(ctx context.Context, program string, args []string, s Streams) int {
 }
 
 func run(ctx context.Context, env configEnv, program string, args []string, s Streams) int {
+	out := &counted{w: s.Out}
 	a := &App{
 		term:   &terminal{name: program, in: s.In, out: s.Out, err: s.Err},
 		env:    env,
-		stdout: bufio.NewWriterSize(s.Out, 1<<16),
+		stdout: bufio.NewWriterSize(out, 1<<16),
 	}
 	err := a.execute(ctx, program, args)
 	a.hub.close(context.WithoutCancel(ctx))
+	// A script that asked for JSON gets JSON, also of what went wrong before there was
+	// anything else to print.
+	if err != nil && (a.opts.json || unread(err, args)) && out.n == 0 && a.stdout.Buffered() == 0 {
+		_ = a.printJSON(describeError(err))
+	}
 	if ferr := a.stdout.Flush(); ferr != nil && err == nil {
 		err = fmt.Errorf("cannot write the output: %w", ferr)
 	}

@@ -46,8 +46,14 @@ type Config struct {
 	// RepomdKey names the signer's key for repodata, where mash.conf has none.
 	RepomdKey string
 
+	// Keyring (keyring) lists files of OpenPGP certificates: the keys whose signatures
+	// verify takes. Paths are relative to the file that says so.
+	Keyring []string
+
 	// Signing is the section [signing], nil without one.
 	Signing *ini.Section
+
+	home string
 }
 
 // configEnv is what the reading depends on, so that tests need no real home.
@@ -59,6 +65,7 @@ type configEnv struct {
 // loadConfig reads the profile. file is the value of -c, "" without.
 func loadConfig(env configEnv, profile, file string) (*Config, error) {
 	c := &Config{
+		home:          env.home,
 		Profile:       profile,
 		Server:        "http://localhost/kojihub",
 		WebURL:        "http://localhost/koji",
@@ -130,6 +137,17 @@ func (c *Config) read(path string, sec *ini.Section) error {
 		}
 		if ok {
 			*dst = v
+		}
+	}
+	if v, ok, err := sec.Value("keyring"); err != nil {
+		return err
+	} else if ok {
+		c.Keyring = nil
+		for name := range strings.FieldsSeq(v) {
+			if name = expandHome(c.home, name); !filepath.IsAbs(name) {
+				name = filepath.Join(filepath.Dir(path), name)
+			}
+			c.Keyring = append(c.Keyring, name)
 		}
 	}
 	for key, dst := range map[string]*bool{"no_ssl_verify": &c.NoSSLVerify, "force_auth": &c.ForceAuth} {

@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/privyseal/privyseal/client"
 )
 
 // Exit codes of the program.
@@ -63,4 +66,38 @@ func exitCode(err error) int {
 		return exit.code
 	}
 	return exitFailed
+}
+
+// jsonError is a failure as JSON.
+type jsonError struct {
+	Error    string `json:"error"`
+	Hint     string `json:"hint,omitempty"` // what to do
+	ExitCode int    `json:"exit_code"`
+	// Code names what the signer or the way to it refused, where that has a name.
+	Code string `json:"code,omitempty"`
+	// RetryAfter is after how many seconds another try is worth it, where that is known.
+	RetryAfter float64 `json:"retry_after,omitempty"`
+}
+
+func describeError(err error) jsonError {
+	e := jsonError{Error: harmless(err.Error()), ExitCode: exitCode(err)}
+	var usage *usageError
+	var exit *exitError
+	var refused *client.RefusedError
+	var session *client.SessionError
+	switch {
+	case errors.As(err, &usage):
+		e.Hint = usage.hint
+	case errors.As(err, &exit):
+		e.Hint = exit.hint
+	case errors.Is(err, context.Canceled):
+		e.Error = "interrupted"
+	}
+	switch {
+	case errors.As(err, &refused):
+		e.Code, e.RetryAfter = refused.Code, refused.RetryAfter.Seconds()
+	case errors.As(err, &session):
+		e.RetryAfter = session.RetryAfter.Seconds()
+	}
+	return e
 }

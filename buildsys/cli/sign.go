@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -100,12 +99,17 @@ func (a *App) releaseHub(ctx context.Context) (*release.Remote, error) {
 		}
 		sessions = append(sessions, a.over(sub))
 	}
-	hub := release.NewRemote(sessions[0], sessions[1:]...)
-	tlsConfig, err := hubTLS(c)
+	return a.remote(sessions[0], sessions[1:]...)
+}
+
+// remote is a hub over sessions, with its files.
+func (a *App) remote(read *api.Hub, write ...*api.Hub) (*release.Remote, error) {
+	tlsConfig, err := hubTLS(a.cfg)
 	if err != nil {
 		return nil, err
 	}
-	hub.Files = &release.Files{TopURL: c.TopURL, Client: &http.Client{Transport: &http.Transport{TLSClientConfig: tlsConfig}}}
+	hub := release.NewRemote(read, write...)
+	hub.Files = &release.Files{TopURL: a.cfg.TopURL, Client: &http.Client{Transport: &http.Transport{TLSClientConfig: tlsConfig}}}
 	return hub, nil
 }
 
@@ -136,20 +140,19 @@ func (a *App) sign(ctx context.Context, o signOptions, pick picker) error {
 	})
 }
 
-// signOver is sign over connections that stand. The key is unlocked only when
-// there is something to sign.
-func (a *App) signOver(ctx context.Context, hub release.Hub, key release.Key, o signOptions, pick picker, unlock func() (release.Signer, error)) error {
+// hubPlan decides what is to be done with packages of the hub.
+func (a *App) hubPlan(ctx context.Context, hub release.Hub, key release.Key, o signOptions, pick picker) (*release.Plan, error) {
 	known, err := hub.Knows(ctx, key)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !known && !o.dryRun {
-		return failf(fmt.Sprintf("an administrator tells it: %[1]s get-public-key -o KEY.asc %[2]s; %[1]s add-signing-key KEY.asc", a.term.name, key.Name),
+		return nil, failf(fmt.Sprintf("an administrator tells it: %[1]s get-public-key -o KEY.asc %[2]s; %[1]s add-signing-key KEY.asc", a.term.name, key.Name),
 			"the hub does not know key %s (%s) and could not verify its signatures", key.Name, key.Fingerprint)
 	}
 	rpms, err := pick(ctx, hub)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	ids := make([]int64, len(rpms))
 	for i := range rpms {
@@ -157,32 +160,40 @@ func (a *App) signOver(ctx context.Context, hub release.Hub, key release.Key, o 
 	}
 	kept, err := hub.Signatures(ctx, ids)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	plan := release.NewPlan(key, rpms, kept)
 	plan.Tag, plan.Inherit = o.tag, o.inherit
 	if n := plan.Legacy(); n > 0 {
 		a.term.note("%d of %d packages to sign have no payload digest of SHA-256 or better: header and payload are signed together", n, len(plan.Sign))
 	}
-	var signer release.Signer
-	if len(plan.Sign) > 0 && !o.dryRun {
-		if signer, err = unlock(); err != nil {
-			return err
-		}
+	return plan, nil
+}
+
+// signOver is sign over connections that stand. The key is unlocked only when
+// there is something to sign.
+func (a *App) signOver(ctx context.Context, hub release.Hub, key release.Key, o signOptions, pick picker, unlock func() (release.Signer, error)) error {
+	plan, err := a.hubPlan(ctx, hub, key, o, pick)
+	if err != nil {
+		return err
 	}
-	out := newSignReport(a, plan, o.dryRun)
 	if o.dryRun {
 		decide, err := o.decide(len(plan.Sign), unlock)
 		if err != nil {
 			return err
 		}
+		out := newSignReport(a, plan, true)
 		return out.finish(release.Check(ctx, hub, plan, decide, out.result))
 	}
-	sum, err := release.Run(ctx, hub, signer, plan, out.result)
-	if sum.Unproven > 0 {
-		out.complain("the hub keeps no proofs of these signatures, since it does not know the signer's log; an administrator tells it: "+
-			"%s call privyseal.addLogKey %s", a.term.name, signer.LogKey())
+	var signer release.Signer
+	if len(plan.Sign) > 0 {
+		if signer, err = unlock(); err != nil {
+			return err
+		}
 	}
+	out := newSignReport(a, plan, false)
+	sum, err := release.Run(ctx, hub, signer, plan, out.result)
+	out.unproven(sum, signer)
 	return out.finish(err)
 }
 
@@ -209,13 +220,13 @@ type signReport struct {
 	bar    *progress
 	sum    release.Summary
 	would  int
-	rows   int
+	rows   jsonList
 }
 
 func newSignReport(a *App, plan *release.Plan, dryRun bool) *signReport {
 	r := &signReport{a: a, plan: plan, dryRun: dryRun}
 	if a.opts.json {
-		a.stdout.WriteString("[")
+		r.rows.begin(a)
 	}
 	if len(plan.Sign) > 0 && !dryRun {
 		r.bar = a.term.progress("signing", plan.Len())
@@ -273,14 +284,15 @@ func (r *signReport) row(res release.Result) {
 	if res.LogIndex >= 0 {
 		row.LogIndex = &res.LogIndex
 	}
-	sep := ",\n  "
-	if r.rows == 0 {
-		sep = "\n  "
+	r.rows.add(r.a, row)
+}
+
+// unproven tells of signatures whose proofs the hub cannot keep.
+func (r *signReport) unproven(sum release.Summary, signer release.Signer) {
+	if sum.Unproven > 0 {
+		r.complain("the hub keeps no proofs of these signatures, since it does not know the signer's log; an administrator tells it: "+
+			"%s call privyseal.addLogKey %s", r.a.term.name, signer.LogKey())
 	}
-	r.rows++
-	line, _ := json.Marshal(row) // strings and numbers: it cannot fail
-	r.a.stdout.WriteString(sep)
-	r.a.stdout.Write(line)
 }
 
 // finish closes the report; its error sets the exit code.
@@ -289,11 +301,7 @@ func (r *signReport) finish(err error) error {
 		r.bar.finish()
 	}
 	if r.a.opts.json {
-		if r.rows > 0 {
-			r.a.stdout.WriteString("\n")
-		}
-		r.a.stdout.WriteString("]\n")
-		r.a.flush()
+		r.rows.end(r.a)
 	}
 	last := r.sum.String()
 	if r.dryRun {

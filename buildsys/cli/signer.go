@@ -70,18 +70,27 @@ func (s signerSession) key(ctx context.Context, name, purpose string) (release.K
 				"key %s signs %s, not %s: a key's purposes never change", name, strings.Join(k.Purposes, " and "), purpose)
 		}
 	}
+	cert, err := s.certificate(ctx, name)
+	if err != nil {
+		return release.Key{}, err
+	}
+	return release.NewKey(name, cert)
+}
+
+// certificate is the OpenPGP certificate of one of the user's keys.
+func (s signerSession) certificate(ctx context.Context, name string) (*pgp.Certificate, error) {
 	armored, err := s.PublicKey(ctx, name)
 	if err != nil {
-		return release.Key{}, keyFailure(name, err)
+		return nil, keyFailure(name, err)
 	}
 	certs, err := pgp.ReadCertificates(bytes.NewReader(armored))
 	if err != nil {
-		return release.Key{}, fmt.Errorf("the signer's certificate of key %s: %w", name, err)
+		return nil, fmt.Errorf("the signer's certificate of key %s: %w", name, err)
 	}
 	if len(certs) != 1 {
-		return release.Key{}, fmt.Errorf("the signer gave %d certificates for key %s", len(certs), name)
+		return nil, fmt.Errorf("the signer gave %d certificates for key %s", len(certs), name)
 	}
-	return release.NewKey(name, certs[0])
+	return certs[0], nil
 }
 
 // keyFailure tells what to do about a key that the signer does not open.
@@ -108,4 +117,45 @@ func (s signerSession) unlock(ctx context.Context, a *App, name string, src pass
 		return nil, keyFailure(name, err)
 	}
 	return k, nil
+}
+
+// unlocked is what signing packages needs.
+type unlocked struct {
+	cert    *pgp.Certificate
+	key     *client.Key // nil for a dry run without a passphrase
+	fileKey *client.Key // for IMA; nil without
+}
+
+// unlockRPMs opens the keys that packages are signed with, if there is something to
+// sign. The passphrase is one for all keys of a user: it is asked for once, unless
+// there is a source of its own for the second key.
+func (a *App) unlockRPMs(ctx context.Context, s signerSession, o rpmOptions, needed bool) (u unlocked, err error) {
+	if u.cert, err = s.certificate(ctx, o.key); err != nil {
+		return u, err
+	}
+	if !needed || o.dryRun && !o.secret.given() {
+		return u, nil
+	}
+	a.flush()
+	p, err := a.term.passphrase(ctx, o.secret, "key "+o.key)
+	if err != nil {
+		return u, err
+	}
+	defer func() { clear(p) }()
+	if u.key, err = s.Unlock(ctx, o.key, p); err != nil {
+		return u, keyFailure(o.key, err)
+	}
+	if o.fileKey == "" || o.dryRun {
+		return u, nil
+	}
+	if o.fileSecret.given() {
+		clear(p)
+		if p, err = a.term.passphrase(ctx, o.fileSecret, "key "+o.fileKey); err != nil {
+			return u, err
+		}
+	}
+	if u.fileKey, err = s.Unlock(ctx, o.fileKey, p); err != nil {
+		return u, keyFailure(o.fileKey, err)
+	}
+	return u, nil
 }

@@ -121,21 +121,35 @@ func (f *file) hasProof() bool {
 	return err == nil
 }
 
-// signFiles puts IMA signatures into the signature header. A source package, whose
-// files are never installed, gets none.
-func (f *file) signFiles(ctx context.Context, s FileSigner) error {
-	if f.pkg.Header.IsSource() || !f.pkg.Header.Has(rpmhead.TagFileDigests) {
-		return nil
+// WithIMA has the files of a package signed for IMA, and gives its signature header
+// (with padding, as sig has it) with those signatures. A source package, whose files
+// are never installed, gets none, and neither does one without files.
+func WithIMA(ctx context.Context, s FileSigner, header, sig []byte) (region []byte, err error) {
+	h, err := rpmhead.Parse(header, rpmhead.Limits{})
+	if err != nil {
+		return nil, err
 	}
-	list, _, err := s.SignFiles(ctx, f.pkg.Header.Bytes(), nil)
+	if h.IsSource() || !h.Has(rpmhead.TagFileDigests) {
+		return sig, nil
+	}
+	before, err := rpmhead.ParseSignature(sig)
+	if err != nil {
+		return nil, err
+	}
+	list, _, err := s.SignFiles(ctx, header, nil)
+	if err != nil {
+		return nil, err
+	}
+	region, _, err = rpmhead.WithFileSignatures(before, list)
+	return region, err
+}
+
+func (f *file) signFiles(ctx context.Context, s FileSigner) error {
+	region, err := WithIMA(ctx, s, f.pkg.Header.Bytes(), f.pkg.SigHeaderBytes())
 	if err != nil {
 		return err
 	}
-	region, _, err := rpmhead.WithFileSignatures(f.sig, list)
-	if err == nil {
-		f.sig, err = rpmhead.ParseSignature(region)
-	}
-	if err != nil {
+	if f.sig, err = rpmhead.ParseSignature(region); err != nil {
 		return &fileError{fmt.Errorf("%s: %w", f.Path, err)}
 	}
 	return nil
