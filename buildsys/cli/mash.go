@@ -273,7 +273,7 @@ func (h mashHub) TaggedRPMs(ctx context.Context, tag string, o mash.TagOptions) 
 
 func mashRPM(r *api.RPM, b *api.Build) mash.RPM {
 	out := mash.RPM{
-		Name: r.Name, Version: r.Version, Release: r.Release, Arch: r.Arch,
+		ID: r.ID, Name: r.Name, Version: r.Version, Release: r.Release, Arch: r.Arch,
 		BuildName: b.Name, BuildVersion: b.Version, BuildRelease: b.Release,
 	}
 	if r.Epoch != nil {
@@ -296,6 +296,28 @@ func (h mashHub) Certificates(ctx context.Context) ([]byte, error) {
 		b.WriteByte('\n')
 	}
 	return []byte(b.String()), nil
+}
+
+func (h mashHub) Proofs(ctx context.Context, signatures []mash.Signature) (map[mash.Signature][]byte, error) {
+	byKey := map[string][]int64{}
+	for _, s := range signatures {
+		byKey[s.Sigkey] = append(byKey[s.Sigkey], s.RPMID)
+	}
+	out := make(map[mash.Signature][]byte, len(signatures))
+	for sigkey, ids := range byKey {
+		for len(ids) > 0 {
+			part := ids[:min(len(ids), 2000)]
+			ids = ids[len(part):]
+			proofs, err := h.hub.RPMProofs(ctx, part, sigkey)
+			if err != nil {
+				return nil, err
+			}
+			for _, p := range proofs {
+				out[mash.Signature{RPMID: p.RPMID, Sigkey: sigkey}] = []byte(p.Proof)
+			}
+		}
+	}
+	return out, nil
 }
 
 // noteHandler prints log records as lines of progress.

@@ -155,6 +155,9 @@ func (w *weaver) repo(ctx context.Context, r *repo, when time.Time) error {
 		return err
 	}
 	w.opts.Log.Info("indexed", "repository", r.dir, "packages", len(entries))
+	if err := w.proofs(r); err != nil {
+		return err
+	}
 	return w.sign(ctx, dir, xml)
 }
 

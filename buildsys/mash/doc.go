@@ -47,6 +47,14 @@
 // digest that was computed while its signature was verified must be that of
 // the file in the tree when the metadata is made.
 //
+// # Proofs
+//
+// Where the hub keeps the proofs that signatures are in the signer's log, a file
+// tlog-proofs (package seal/bundle) lies beside each repodata, with those of the
+// repository's packages, so that privyseal verify can check the tree where there
+// is no hub and no signer. dnf does not look at it. That a package has no proof
+// does not keep it out: packages signed elsewhere have none.
+//
 // # What a crash leaves
 //
 // The live tree, whatever the moment. A half-made tree has a name that starts

@@ -4,6 +4,7 @@ import "context"
 
 // An RPM is a package that a tag holds.
 type RPM struct {
+	ID                     int64 // the hub's
 	Name, Version, Release string
 	Epoch                  string // "" for none
 	Arch                   string // "src" for sources
@@ -34,6 +35,15 @@ type Hub interface {
 	// Certificates returns the armored OpenPGP certificates whose signatures
 	// count, retired ones included: what they signed stays good.
 	Certificates(ctx context.Context) ([]byte, error)
+	// Proofs returns the proofs (C2SP tlog-proof) that signatures are in the
+	// signer's log, of those that have one.
+	Proofs(ctx context.Context, signatures []Signature) (map[Signature][]byte, error)
+}
+
+// A Signature is that of a package by a key.
+type Signature struct {
+	RPMID  int64
+	Sigkey string // 8 hex digits, lower case
 }
 
 // Signer signs repository metadata.

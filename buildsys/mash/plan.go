@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/privyseal/privyseal/internal/seal/bundle"
 )
 
 // A repo is one directory with repodata, and the packages in it.
@@ -24,6 +26,7 @@ type choice struct {
 	path string
 	verdict
 	warning string
+	proofs  [][]byte // that its signatures are in the signer's log
 }
 
 // plan decides everything about a compose and writes nothing.
@@ -73,7 +76,7 @@ func makePlan(ctx context.Context, d *Dist, hub Hub) (*plan, error) {
 			p.warnings = append(p.warnings, c.rpm.NVRA()+": "+c.warning)
 		}
 	}
-	return p, nil
+	return p, p.fetchProofs(ctx, hub)
 }
 
 const (
@@ -92,6 +95,11 @@ func (p *plan) layout(trees map[string]*repo) error {
 		who := strings.TrimSpace(kind + " " + arch)
 		if other, taken := dirs[r.dir]; taken {
 			return fmt.Errorf("[%s]: the repositories %q and %q would both be in %s: put %s into their paths", d.Name, other, who, r.dir, archVariable)
+		}
+		for _, path := range []string{r.dir, r.packages} {
+			if slices.Contains(strings.Split(filepath.ToSlash(path), "/"), bundle.FileName) {
+				return fmt.Errorf("[%s]: a directory %s in %s would stand where the proofs of a repository are: use another name", d.Name, bundle.FileName, path)
+			}
 		}
 		if rel, err := filepath.Rel(r.dir, r.packages); err != nil || !filepath.IsLocal(rel) {
 			return fmt.Errorf("[%s]: repodata_path %s is not above rpm_path %s", d.Name, r.dir, r.packages)

@@ -24,6 +24,8 @@ type verdict struct {
 	signed bool                // there is a signature, good or not
 	digest [sha256.Size]byte   // of the whole file
 	size   int64
+	header [sha256.Size]byte // of the main header
+	good   [][]byte          // the signatures behind keys
 	nevra  rpmhead.NEVRA
 	limits restriction
 }
@@ -58,7 +60,7 @@ func tryExamine(ctx context.Context, path string, ring *pgp.Keyring) (verdict, e
 	if err != nil {
 		return v, err
 	}
-	v.nevra = pkg.Header.NEVRA()
+	v.nevra, v.header = pkg.Header.NEVRA(), pkg.Header.SHA256()
 	v.limits = restriction{pkg.Header.Strings(rpmhead.TagExcludeArch), pkg.Header.Strings(rpmhead.TagExclusiveArch)}
 
 	unknown := ""
@@ -70,7 +72,7 @@ func tryExamine(ctx context.Context, path string, ring *pgp.Keyring) (verdict, e
 			continue
 		}
 		r, err := ring.Verify(sig.Packet, pkg.Header.Bytes())
-		if err := v.count(r, err, &unknown); err != nil {
+		if err := v.count(sig, r, err, &unknown); err != nil {
 			return v, err
 		}
 	}
@@ -78,7 +80,7 @@ func tryExamine(ctx context.Context, path string, ring *pgp.Keyring) (verdict, e
 	// Without one, or in a header that readers could read differently, it
 	// proves nothing about the file.
 	if strict := pkg.Header.CheckStrict(); strict != nil && len(v.keys) > 0 {
-		v.keys, v.detail = nil, strict.Error()
+		v.keys, v.good, v.detail = nil, nil, strict.Error()
 	}
 	if err := pkg.CheckDigests(src); err != nil {
 		return v, err
@@ -98,7 +100,7 @@ func tryExamine(ctx context.Context, path string, ring *pgp.Keyring) (verdict, e
 		again.Write(pkg.SigHeaderBytes())
 		body := io.NewSectionReader(f, pkg.HeaderStart, st.Size()-pkg.HeaderStart)
 		r, err := ring.VerifyReader(sig.Packet, io.TeeReader(stoppable{ctx, body}, again))
-		if err := v.count(r, err, &unknown); err != nil {
+		if err := v.count(sig, r, err, &unknown); err != nil {
 			return v, err
 		}
 		if r.State == pgp.Verified && !bytes.Equal(again.Sum(nil), v.digest[:]) {
@@ -119,7 +121,7 @@ func tryExamine(ctx context.Context, path string, ring *pgp.Keyring) (verdict, e
 
 // count adds what is known about one signature. A bad one beside a good one is
 // bad: readers differ in which they look at.
-func (v *verdict) count(r pgp.Result, err error, unknown *string) error {
+func (v *verdict) count(sig rpmhead.Sig, r pgp.Result, err error, unknown *string) error {
 	if err != nil {
 		// Only a packet that cannot be read is the package's fault.
 		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
@@ -130,7 +132,7 @@ func (v *verdict) count(r pgp.Result, err error, unknown *string) error {
 	}
 	switch r.State {
 	case pgp.Verified:
-		v.keys = append(v.keys, r.Key)
+		v.keys, v.good = append(v.keys, r.Key), append(v.good, sig.Packet)
 	case pgp.UnknownKey:
 		*unknown = "key not known"
 		if r.Signature != nil {

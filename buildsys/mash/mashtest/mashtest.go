@@ -5,6 +5,7 @@ package mashtest
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,8 +18,10 @@ import (
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 
 	"github.com/privyseal/privyseal/buildsys/mash"
+	"github.com/privyseal/privyseal/buildsys/release/releasetest"
 	"github.com/privyseal/privyseal/internal/pgp"
 	"github.com/privyseal/privyseal/internal/rpmhead"
+	"github.com/privyseal/privyseal/internal/seal"
 )
 
 // A Key is an OpenPGP key in memory. It is a mash.Signer.
@@ -129,11 +132,14 @@ type Hub struct {
 	Known  [][]byte // armored certificates
 	Err    error    // what every call fails with
 	Asked  []mash.TagOptions
+	Kept   map[mash.Signature][]byte // proofs
+
+	last int64
 }
 
 // NewHub makes an empty hub that knows the certificates of keys.
 func NewHub(t testing.TB, known ...*Key) *Hub {
-	h := &Hub{TopDir: t.TempDir(), Tags: map[string][]mash.RPM{}}
+	h := &Hub{TopDir: t.TempDir(), Tags: map[string][]mash.RPM{}, Kept: map[mash.Signature][]byte{}}
 	for _, k := range known {
 		h.Known = append(h.Known, k.public)
 	}
@@ -158,6 +164,39 @@ func (h *Hub) Certificates(context.Context) ([]byte, error) {
 	return bytes.Join(h.Known, []byte("\n")), h.Err
 }
 
+// Proofs returns what Prove kept.
+func (h *Hub) Proofs(_ context.Context, signatures []mash.Signature) (map[mash.Signature][]byte, error) {
+	out := map[mash.Signature][]byte{}
+	for _, s := range signatures {
+		if p := h.Kept[s]; p != nil {
+			out[s] = p
+		}
+	}
+	return out, h.Err
+}
+
+// Prove records the signatures by a key of everything in a tag in a signer's log, and
+// keeps the proofs.
+func (h *Hub) Prove(t testing.TB, tag string, key *Key, log *releasetest.Log) {
+	t.Helper()
+	sigkey := key.Sigkey(t)
+	for _, r := range h.Tags[tag] {
+		pkg, err := rpmhead.ReadFile(h.SignedPath(r, sigkey))
+		if err != nil {
+			t.Fatal(err)
+		}
+		index, err := log.Add(&seal.Entry{Time: time.Now(), Signature: &seal.SignatureEntry{
+			KeyFingerprint: strings.ToUpper(hex.EncodeToString(key.entity.PrimaryKey.Fingerprint)),
+			Op:             "rpm-header", Digest: pkg.Header.SHA256(), Signature: pkg.Signatures()[0].Packet}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h.Kept[mash.Signature{RPMID: r.ID, Sigkey: sigkey}], err = log.Proof(index); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // Import puts RPM files into the topdir and a tag, each as part of the build
 // that its source package names.
 func (h *Hub) Import(t testing.TB, tag string, paths ...string) {
@@ -168,7 +207,8 @@ func (h *Hub) Import(t testing.TB, tag string, paths ...string) {
 			t.Fatal(err)
 		}
 		n := pkg.Header.NEVRA()
-		r := mash.RPM{Name: n.Name, Epoch: n.Epoch, Version: n.Version, Release: n.Release, Arch: n.RPMArch()}
+		h.last++
+		r := mash.RPM{ID: h.last, Name: n.Name, Epoch: n.Epoch, Version: n.Version, Release: n.Release, Arch: n.RPMArch()}
 		build, ok := pkg.Header.String(rpmhead.TagSourceRPM)
 		if !ok {
 			build = n.NVRA() + ".rpm"
