@@ -22,7 +22,7 @@ func run(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	c := &console.Console{Dir: *dir, Out: os.Stdout, Terminal: console.Stdin()}
-	c.Serve = func(ctx context.Context) error { return keeper.Serve(ctx, *dir, log) }
+	c.Serve = func(ctx context.Context) error { return keeper.Serve(ctx, *dir, c.Start, log) }
 	switch {
 	case *batch != "" && fs.NArg() > 0:
 		return daemon.Usagef("--batch and a command exclude each other")

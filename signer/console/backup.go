@@ -53,6 +53,14 @@ func (c *Console) restore(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	sum, err := hashFile(words[0])
+	if err != nil {
+		return err
+	}
+	text := fmt.Sprintf("restore of generation %d, from a backup with sha256 %s", state.Generation(), sum)
+	if err := c.note(ctx, vault.NoteRestore, text); err != nil {
+		return fmt.Errorf("the vault was restored, but the log does not say so: %w", err)
+	}
 	fmt.Fprintf(c.Out, "vault of signer %s restored to %s, at state generation %d\n"+
 		"before serve starts: log verify --against the newest checkpoint that a client or the hub keeps; signatures made after the backup "+
 		"are out and not in this log\n", state.Name(), c.Dir, state.Generation())

@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/privyseal/privyseal/internal/daemon"
@@ -91,8 +90,8 @@ func (c *Console) load(ctx context.Context, file string) (*script, error) {
 
 // check looks at one command without running it. made are the files that the commands before it write.
 func (c *Console) check(ctx context.Context, words []string, made map[string]bool) error {
-	if slices.Contains([]string{"ceremony", "policy edit"}, strings.Join(words[:min(len(words), 1+strings.Count(words[0], "policy"))], " ")) {
-		return daemon.Usagef("%s has no place in a file of commands", words[0])
+	if v, _ := find(words); v != nil && (v.name == "ceremony" || v.name == "policy edit") {
+		return daemon.Usagef("%s has no place in a file of commands", v.name)
 	}
 	var files []namedFile
 	look := Console{Dir: c.Dir, Out: io.Discard, Terminal: c.Terminal, mode: onlyCheck, files: &files}

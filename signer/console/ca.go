@@ -190,13 +190,18 @@ func (c *Console) pin(_ context.Context, args []string) error {
 }
 
 func (c *Console) readPin() (string, error) {
-	data, err := os.ReadFile(c.path("inner.pem"))
+	data, err := os.ReadFile(c.path(innerFile))
 	if err != nil {
 		return "", err
 	}
+	if vault.IsSealed(data) {
+		if data, err = vault.OpenStart(context.Background(), innerFile, data, c.Start); err != nil {
+			return "", err
+		}
+	}
 	cert, err := pki.ParseCertificate(data)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", c.path("inner.pem"), err)
+		return "", fmt.Errorf("%s: %w", c.path(innerFile), err)
 	}
 	return pki.Pin(cert), nil
 }

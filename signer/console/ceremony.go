@@ -3,8 +3,6 @@ package console
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,9 +14,6 @@ import (
 	"github.com/privyseal/privyseal/internal/durable"
 	"github.com/privyseal/privyseal/keys/vault"
 )
-
-// ceremonyEvent is the kind of entry by which the log knows a transcript.
-const ceremonyEvent = "ceremony"
 
 // ceremony runs a reviewed file of commands and keeps a transcript of it.
 func (c *Console) ceremony(ctx context.Context, args []string) error {
@@ -77,10 +72,8 @@ func (c *Console) ceremony(ctx context.Context, args []string) error {
 		if failed != nil {
 			result = "failed"
 		}
-		err := c.record(context.WithoutCancel(ctx), ceremonyEvent, map[string]any{
-			"what": fmt.Sprintf("ceremony %s: %d of %d commands, transcript %s", result, t.done, len(s.commands), sum),
-			"file": s.file, "file_sha256": hex.EncodeToString(s.sum[:]), "transcript_sha256": sum, "witnesses": witnesses,
-		})
+		err := c.note(context.WithoutCancel(ctx), vault.NoteCeremony, fmt.Sprintf("ceremony %s: %d of %d commands of a file with sha256 %x, transcript with sha256 %s",
+			result, t.done, len(s.commands), s.sum, sum))
 		if err != nil {
 			return errors.Join(failed, fmt.Errorf("the transcript's hash is not in the log: %w", err))
 		}
@@ -89,26 +82,17 @@ func (c *Console) ceremony(ctx context.Context, args []string) error {
 	return failed
 }
 
-// record puts an entry of the console's own into the log.
-func (c *Console) record(ctx context.Context, kind string, data map[string]any) (err error) {
-	data["by"] = c.author()
-	data["uid"] = os.Getuid()
-	raw, err := json.Marshal(data)
+// note puts an entry of the console's own into the log.
+func (c *Console) note(ctx context.Context, kind, text string) error {
+	state, err := c.state()
 	if err != nil {
 		return err
 	}
-	lock, err := vault.Acquire(c.Dir)
+	change, err := state.Note(c.author(), kind, text)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, lock.Release()) }()
-	log, err := c.openLog(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, log.Close()) }()
-	_, err = log.AppendEvent(ctx, kind, raw)
-	return err
+	return c.apply(ctx, change)
 }
 
 // perform runs the commands of a script, each of them written down.

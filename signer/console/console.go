@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +14,6 @@ import (
 	"time"
 
 	"github.com/privyseal/privyseal/internal/durable"
-	"github.com/privyseal/privyseal/internal/seal"
 	"github.com/privyseal/privyseal/keys/vault"
 	"github.com/privyseal/privyseal/signer"
 	"github.com/privyseal/privyseal/signer/seallog"
@@ -26,6 +26,7 @@ type Console struct {
 	Terminal Terminal
 	Serve    func(context.Context) error // the verb serve, which this package does not know
 
+	start   []byte // the start passphrase, once it was asked for
 	verb    string // under way, by the name it was called by
 	mode    mode
 	refusal error        // why nothing but help is given; with onlyHelp
@@ -84,23 +85,45 @@ func (c *Console) author() string {
 	return who + " at the console"
 }
 
-// Record opens the log in a vault's directory; RecordOf makes it, too, as that of a signer.
-func Record(dir string) (*seallog.Log, error) { return RecordOf(dir, "") }
-
-// RecordOf opens the log of the signer with a name, or makes it.
-func RecordOf(dir, name string) (*seallog.Log, error) {
-	key, err := seal.EnsureKey(filepath.Join(dir, "log.key"))
+// Record opens the log of the vault in dir, to write to it. start gives the start passphrase, and is asked only where log.key lies under it.
+func Record(ctx context.Context, dir string, start func() ([]byte, error)) (*seallog.Log, error) {
+	v, err := vault.Open(dir)
 	if err != nil {
 		return nil, err
 	}
-	options := seallog.Options{Key: key}
-	if name != "" {
-		options.Origin = seal.OriginPrefix + name
+	key, err := vault.LoadLogKey(ctx, dir, start)
+	if err != nil {
+		return nil, err
 	}
-	return seallog.Open(filepath.Join(dir, "log"), options)
+	if err := v.State().HasLogKey(key); err != nil {
+		return nil, err
+	}
+	return openRecord(dir, v.State().Name(), key)
 }
 
-func (c *Console) openLog(context.Context) (*seallog.Log, error) { return Record(c.Dir) }
+func openRecord(dir, signer string, key ed25519.PrivateKey) (*seallog.Log, error) {
+	return seallog.Open(filepath.Join(dir, "log"), seallog.Options{Origin: vault.LogOrigin(signer), Key: key})
+}
+
+// Start gives the start passphrase: from systemd, where it was told to pass it, or from the terminal. It is asked for once.
+func (c *Console) Start() ([]byte, error) {
+	if c.start != nil {
+		return c.start, nil
+	}
+	p, ok, err := vault.StartCredential()
+	if err == nil && !ok {
+		if !c.Terminal.IsTerminal() {
+			return nil, fmt.Errorf("no credential %s from systemd, and no terminal to ask at", vault.StartCredentialName)
+		}
+		p, err = c.Terminal.ReadPassword("Start passphrase: ")
+	}
+	c.start = p
+	return p, err
+}
+
+func (c *Console) openLog(ctx context.Context) (*seallog.Log, error) {
+	return Record(ctx, c.Dir, c.Start)
+}
 
 const (
 	submitWait = 2 * time.Second  // for serve to take a change, before looking whether it is still there
@@ -132,7 +155,7 @@ func (c *Console) apply(ctx context.Context, change *vault.Change) error {
 
 func (c *Console) applyHere(ctx context.Context, lock *vault.Lock, change *vault.Change) (err error) {
 	defer func() { err = errors.Join(err, lock.Release()) }()
-	record, err := Record(c.Dir)
+	record, err := c.openLog(ctx)
 	if err != nil {
 		return err
 	}

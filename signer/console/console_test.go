@@ -2,17 +2,14 @@ package console
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"flag"
 	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -57,6 +54,7 @@ type room struct {
 	dir   string
 	vault string
 	out   bytes.Buffer
+	n     int // acts
 }
 
 func newRoom(t *testing.T) *room {
@@ -266,7 +264,7 @@ func TestVerbs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"init signer1", "user add ann", "key new release eddsa repomd,rpm for ann", "grant release bob by ann", "ca issue ann", " at tty1"} {
+	for _, want := range []string{"init signer1", "user add ann", "key new release eddsa repomd,rpm for ann", "grant give release bob by ann", "certificate bind ann", " at tty1"} {
 		if !bytes.Contains(record, []byte(want)) {
 			t.Errorf("the record lacks %q", want)
 		}
@@ -522,16 +520,7 @@ func TestBatch(t *testing.T) {
 func TestWhileServing(t *testing.T) {
 	r := newRoom(t)
 	r.must(setup...)
-	lock := must(vault.Acquire(r.vault))
-	record := must(Record(r.vault))
-	v := must(lock.Hold(record))
-	ctx, stop := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		if err := v.ServeInbox(ctx, slog.New(slog.DiscardHandler)); err != nil {
-			t.Error(err)
-		}
-	})
+	v := r.hold()
 	r.must("grant release bob --by ann --passphrase-file @ann.pass",
 		"user add carl --passphrase-file @bob.pass",
 		"ca issue @ann.csr --user ann --out @ann.pem --passphrase-file @console.pass",
@@ -545,12 +534,6 @@ func TestWhileServing(t *testing.T) {
 	if _, err := v.Unlock(t.Context(), "bob", "release", []byte("passphrase of bob")); err != nil {
 		t.Error(err)
 	}
-	stop()
-	wg.Wait()
-	if err := errors.Join(record.Close(), lock.Release()); err != nil {
-		t.Fatal(err)
-	}
-	r.must("user add dora --passphrase-file @bob.pass")
 }
 
 func TestSplitLine(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -32,6 +33,9 @@ func (c *Console) initVault(ctx context.Context, args []string) (err error) {
 	key := f.in("outer-key", "PEM `file`: its key; may be the same file")
 	ca := f.in("outer-ca", "PEM `file`: the outer CA")
 	pass := f.file(secret, "passphrase-file", "`file` whose first line is the console passphrase")
+	startFile := f.file(secret, "start-passphrase-file", "`file` whose first line is the start passphrase: serve then needs it at each start")
+	withStart := f.Bool("start-passphrase", false, "ask for a start passphrase")
+	group := f.String("admin-group", "", "`GROUP` whose members administer the vault while another user runs serve")
 	parked := f.Int("parked", 8, "connections kept at the bridge")
 	consoles := f.String("consoles", "", "`PATTERNS` of terminals at which commands may be typed; 'tty*, ttyS*, hvc*' if not given")
 	memory := f.Uint("argon2-memory-kib", uint(vault.DefaultArgon2.MemoryKiB), "memory for one passphrase, in `KiB`")
@@ -44,6 +48,8 @@ func (c *Console) initVault(ctx context.Context, args []string) (err error) {
 			return daemon.Usagef("%w", err)
 		case *parked < 1 || *parked > 1024:
 			return daemon.Usagef("--parked must be 1 to 1024")
+		case *withStart && *startFile == "" && !c.Terminal.IsTerminal():
+			return daemon.Usagef("--start-passphrase-file is missing, and without a terminal nobody can be asked")
 		case strings.ContainsAny(*consoles, "\r\n"):
 			return daemon.Usagef("--consoles must stand on one line")
 		}
@@ -64,7 +70,16 @@ func (c *Console) initVault(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Release()) }()
-	record, err := RecordOf(c.Dir, *name)
+	start, err := c.startPassphrase(*withStart, *startFile)
+	if err != nil {
+		return err
+	}
+	defer clear(start)
+	logKey, verifier, err := vault.MakeLogKey(ctx, c.Dir, *name, start, argon2)
+	if err != nil {
+		return err
+	}
+	record, err := openRecord(c.Dir, *name, logKey)
 	if err != nil {
 		return err
 	}
@@ -98,11 +113,16 @@ func (c *Console) initVault(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
+	if start != nil {
+		if identity, err = vault.SealStart(ctx, innerFile, identity, start, argon2); err != nil {
+			return err
+		}
+	}
 	// The state comes last: until it is there, init may be run again.
 	for _, f := range []struct {
 		name string
 		data []byte
-	}{{"inner.pem", identity}, {"signer.conf", config}, {consolePass, drawn}} {
+	}{{innerFile, identity}, {"signer.conf", config}, {consolePass, drawn}} {
 		if f.data == nil {
 			continue
 		}
@@ -111,10 +131,15 @@ func (c *Console) initVault(ctx context.Context, args []string) (err error) {
 		}
 	}
 	err = lock.Init(ctx, record, c.author(), vault.Options{
-		Name: *name, Argon2: argon2, CACertificate: inner.CertPEM(), CAKey: caKey, Passphrase: passphrase,
+		Name: *name, Argon2: argon2, CACertificate: inner.CertPEM(), CAKey: caKey, Passphrase: passphrase, LogKey: verifier,
 	})
 	if err != nil {
 		return err
+	}
+	if *group != "" {
+		if err := setAdminGroup(c.Dir, *group); err != nil {
+			return fmt.Errorf("the vault was made, but not for the group: %w", err)
+		}
 	}
 	fmt.Fprintf(c.Out, "vault of signer %s made in %s\n", *name, c.Dir)
 	if drawn != nil {
@@ -131,6 +156,33 @@ func (c *Console) initPassphrase(file string) (passphrase, drawn []byte, err err
 	}
 	passphrase, err = c.newPassphrase(file, "the console")
 	return passphrase, nil, err
+}
+
+// innerFile holds the certificate and key that the signer shows to clients.
+const innerFile = "inner.pem"
+
+// startPassphrase gets one for a new vault; nil is none.
+func (c *Console) startPassphrase(ask bool, file string) ([]byte, error) {
+	if !ask && file == "" {
+		return nil, nil
+	}
+	p, err := c.newPassphrase(file, "serve's start")
+	if err == nil && len(p) < vault.MinPassphrase {
+		err = fmt.Errorf("a passphrase needs at least %d characters", vault.MinPassphrase)
+	}
+	return p, err
+}
+
+func setAdminGroup(dir, name string) error {
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		return err
+	}
+	gid, err := strconv.Atoi(g.Gid)
+	if err != nil {
+		return fmt.Errorf("group %s has number %q", name, g.Gid)
+	}
+	return vault.SetAdminGroup(dir, gid)
 }
 
 func checkAddress(addr string) error {

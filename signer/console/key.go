@@ -63,6 +63,7 @@ func (c *Console) keyNew(ctx context.Context, args []string) error {
 		return err
 	})
 	uid := f.String("uid", "", "OpenPGP user `ID`, like 'Release <releng@example.org>'")
+	expires := f.date("expires", "`when` it expires; never if not given")
 	more := f.keySpec()
 	f.need(func() error {
 		switch {
@@ -81,7 +82,7 @@ func (c *Console) keyNew(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	spec.Algorithm, spec.UserID = algorithm, *uid
+	spec.Algorithm, spec.UserID, spec.Expires = algorithm, *uid, expires.time()
 	state, err := c.state()
 	if err != nil {
 		return err

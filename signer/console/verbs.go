@@ -49,8 +49,8 @@ func (c *Console) run(ctx context.Context, args []string) error {
 	here := *c
 	here.verb = v.name
 	err := v.run(&here, ctx, rest)
-	var usage *daemon.UsageError
-	if errors.As(err, &usage) {
+	// One that is wrapped is about a line of a file of commands, and has been through here for its own verb.
+	if usage, ok := err.(*daemon.UsageError); ok {
 		return daemon.Usagef("%w\nusage: %s", usage.Err, v.usage())
 	}
 	return err

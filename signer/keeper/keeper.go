@@ -17,16 +17,17 @@ import (
 	"github.com/privyseal/privyseal/keys/vault"
 	"github.com/privyseal/privyseal/signer"
 	"github.com/privyseal/privyseal/signer/console"
+	"github.com/privyseal/privyseal/signer/decide"
 )
 
-// Serve holds the vault in dir and signs until ctx ends.
-func Serve(ctx context.Context, dir string, log *slog.Logger) (err error) {
+// Serve holds the vault in dir and signs until ctx ends. start gives the start passphrase, and is asked only where there is one.
+func Serve(ctx context.Context, dir string, start func() ([]byte, error), log *slog.Logger) (err error) {
 	lock, err := vault.Acquire(dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Release()) }()
-	record, err := console.Record(dir)
+	record, err := console.Record(ctx, dir, start)
 	if err != nil {
 		return err
 	}
@@ -38,6 +39,7 @@ func Serve(ctx context.Context, dir string, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
+	v.CheckPolicy(func(text string) error { _, err := decide.Load(text); return err })
 	cfg, err := signer.LoadConfig(filepath.Join(dir, "signer.conf"))
 	if err != nil {
 		return err
@@ -46,6 +48,10 @@ func Serve(ctx context.Context, dir string, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
+	if identity, err = vault.OpenStart(ctx, "inner.pem", identity, start); err != nil {
+		return err
+	}
+	defer clear(identity)
 	if cfg.Inner, err = hop.NewIdentity(identity, identity, v.State().CACertificate()); err != nil {
 		return fmt.Errorf("inner certificate: %w", err)
 	}
