@@ -41,6 +41,8 @@ func (s *site) writeHubConfigs() error {
 		{"topdir", s.path("topdir")},
 		{"weburl", s.hubURL("koji")},
 		{"topurl", s.hubURL("kojifiles")},
+		{"name", hubName},
+		{"attest_key", s.path("hub", "attest.key")},
 	})
 	if err != nil {
 		return err
@@ -102,6 +104,7 @@ func (s *site) writePrivysealConf() error {
 		{"inner_ca", s.path("pki", "inner-ca.pem")},
 		{"signer_name", signerName},
 		{"signer_pin", s.state.Pin},
+		{"log_key", s.state.LogKey},
 	})
 }
 

@@ -61,7 +61,10 @@ func (s *site) setUpHub(ctx context.Context) (err error) {
 	if !s.state.Sign {
 		return nil
 	}
-	return s.addSigningKey(ctx, hub)
+	if err := s.addSigningKey(ctx, hub); err != nil {
+		return err
+	}
+	return hub.AddLogKey(ctx, s.state.LogKey)
 }
 
 func setUpReleaseUser(ctx context.Context, hub *api.Hub) error {

@@ -24,6 +24,7 @@ const (
 	releaseUser = "releng"
 	signerName  = "signer1"
 	bridgeName  = "bridge1"
+	hubName     = "testbed" // in its attestations, and at the signer's console
 )
 
 var loopback = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}

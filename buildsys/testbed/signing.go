@@ -3,6 +3,9 @@ package testbed
 import (
 	"bytes"
 	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"os"
@@ -12,17 +15,39 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/ProtonMail/go-crypto/openpgp/armor"
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	"golang.org/x/sys/unix"
 
 	"github.com/privyseal/privyseal/internal/durable"
 	"github.com/privyseal/privyseal/internal/pki"
 )
 
-// The keys of a testbed, one for each purpose that this version signs for.
-var signingKeys = []struct{ name, purpose, env, pubEnv string }{
-	{"testbed-rpm", "rpm", "SIGN_KEY", "SIGN_PUBKEY"},
-	{"testbed-repo", "repomd", "SIGN_KEY_REPO", "SIGN_PUBKEY_REPO"},
-	{"testbed-data", "data", "SIGN_KEY_DATA", ""},
+// The keys of a testbed, one for each purpose, and what the policy lets releng have
+// signed with it.
+var signingKeys = []struct{ name, purpose, operations, env, pubEnv string }{
+	{"testbed-rpm", "rpm", "rpm-header rpm-payload", "SIGN_KEY", "SIGN_PUBKEY"},
+	{"testbed-repo", "repomd", "repomd", "SIGN_KEY_REPO", "SIGN_PUBKEY_REPO"},
+	{"testbed-data", "data", "data", "SIGN_KEY_DATA", ""},
+	{"testbed-text", "text", "text", "SIGN_KEY_TEXT", ""},
+	{"testbed-git", "git", "git-tag", "SIGN_KEY_GIT", ""},
+	{"testbed-container", "container", "container", "SIGN_KEY_CONTAINER", ""},
+	{"testbed-ostree", "ostree", "ostree", "SIGN_KEY_OSTREE", ""},
+	{"testbed-ima", "ima", "ima", "SIGN_KEY_IMA", ""},
+}
+
+// policy lets releng use each key for what it is for, whatever the hub says: people try
+// single packages here, too. Without one the signer signs nothing.
+func policy() string {
+	var b strings.Builder
+	b.WriteString("# Written by testbed up. A real site asks for more: see docs/policy.md.\n[policy]\nsign =\n")
+	for _, k := range signingKeys {
+		fmt.Fprintf(&b, "    user %s && key %s && operation %s :: allow\n", releaseUser, k.name, k.operations)
+	}
+	b.WriteString("    all :: deny the testbed's policy does not know this use of this key\n")
+	fmt.Fprintf(&b, "sign_legacy =\n    user %s && key %s :: allow\n", releaseUser, signingKeys[0].name)
+	return b.String()
 }
 
 // argon2Memory makes the vault of a testbed quick to open. A real one keeps the default.
@@ -56,16 +81,36 @@ func (s *site) initSigner(ctx context.Context) error {
 		{"ca", "issue", csr, "--user", releaseUser, "--out", s.path("pki", "releng-inner.crt")},
 	}
 	for _, k := range signingKeys {
+		if k.purpose == "ima" {
+			continue
+		}
 		commands = append(commands, []string{"key", "new", k.name, "--type", "eddsa", "--purpose", k.purpose,
-			"--uid", fmt.Sprintf("Privyseal %s <%s@testbed.invalid>", k.name, k.name),
-			"--for", releaseUser, "--public-out", s.publicKey(k.name)})
+			"--uid", uid(k.name), "--for", releaseUser, "--public-out", s.publicKey(k.name)})
 	}
+	ima, err := s.imaKey()
+	if err != nil {
+		return err
+	}
+	defer os.Remove(ima)
+	policyFile := s.path("conf", "policy.conf")
+	if err := durable.WriteFile(policyFile, []byte(policy()), 0o644); err != nil {
+		return err
+	}
+	commands = append(commands,
+		[]string{"key", "import", "testbed-ima", ima, "--unprotected", "--purpose", "ima", "--for", releaseUser,
+			"--public-out", s.publicKey("testbed-ima")},
+		[]string{"trust", "add", hubName, s.path("hub", "attest.key.pub")},
+		[]string{"policy", "set", policyFile},
+		[]string{"log", "key"})
 	out, err := s.console(ctx, commands)
 	if err != nil {
 		return err
 	}
 	if s.state.Pin = pinLine.FindString(out); s.state.Pin == "" {
 		return fmt.Errorf("the console printed no pin:\n%s", out)
+	}
+	if s.state.LogKey = logKeyLine.FindString(out); s.state.LogKey == "" {
+		return fmt.Errorf("the console printed no log key:\n%s", out)
 	}
 	if err := s.joinInner(); err != nil {
 		return err
@@ -74,7 +119,36 @@ func (s *site) initSigner(ctx context.Context) error {
 	return s.save()
 }
 
-var pinLine = regexp.MustCompile(`(?m)\b[0-9a-f]{64}$`)
+var (
+	pinLine    = regexp.MustCompile(`(?m)\b[0-9a-f]{64}$`)
+	logKeyLine = regexp.MustCompile(`(?m)\bprivyseal/` + signerName + `\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+$`)
+)
+
+func uid(key string) string { return fmt.Sprintf("Privyseal %s <%s@testbed.invalid>", key, key) }
+
+// imaKey makes a key for file signatures in a file that is removed when the vault has it. Kernels verify RSA only; the
+// vault makes keys of 4096 bits, which takes seconds, and takes others of 3072.
+func (s *site) imaKey() (file string, err error) {
+	private, err := rsa.GenerateKey(rand.Reader, 3072)
+	if err != nil {
+		return "", err
+	}
+	key := packet.NewRSAPrivateKey(time.Now(), private)
+	e := &openpgp.Entity{PrimaryKey: &key.PublicKey, PrivateKey: key, Identities: make(map[string]*openpgp.Identity)}
+	if err := e.AddUserId("Privyseal testbed-ima", "", "testbed-ima@testbed.invalid", &packet.Config{DefaultHash: crypto.SHA256}); err != nil {
+		return "", err
+	}
+	var text bytes.Buffer
+	w, err := armor.Encode(&text, openpgp.PrivateKeyType, nil)
+	if err != nil {
+		return "", err
+	}
+	if err := errors.Join(e.SerializePrivate(w, nil), w.Close()); err != nil {
+		return "", err
+	}
+	file = s.path("pki", "ima-key.asc")
+	return file, durable.WriteFile(file, text.Bytes(), 0o600)
+}
 
 // innerRequest makes releng's inner key and a request for its certificate.
 func (s *site) innerRequest() (csrFile string, err error) {

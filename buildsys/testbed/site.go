@@ -25,6 +25,7 @@ type state struct {
 	Sign      bool // whether bridge and signer belong to it
 	Sealed    bool // whether the signer's vault is complete
 	Pin       string
+	LogKey    string // of the signer's log
 	Ports     ports
 	Processes map[string]processID
 }
