@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
 	"golang.org/x/sys/unix"
 
 	"github.com/privyseal/privyseal/internal/seal"
@@ -15,25 +15,47 @@ import (
 // ErrClosed means that the log was closed.
 var ErrClosed = errors.New("seallog: log is closed")
 
+// maxLag bounds what tree and places may lag behind the log, in bytes each.
+const maxLag = 4 << 20
+
 // item is one entry on its way to the disk.
 type item struct {
 	entry   []byte
-	subject *Subject // nil for an event
-	kind    string
+	key     subjectKey // of a signature
+	found   indexed
+	event   bool
+	force   bool // the clock is right, whatever the last entry says
 	sig     []byte
 	index   int64
+	batch   *batch // what its proof is made of; nil if it was there before
+	existed bool
 	err     error
 	unmade  bool // make failed: nothing was queued
 	done    chan struct{}
 }
 
-// enqueue hands an item to the committer.
+// batch is what the entries of one commit have in common. All that their proofs need is here: no file is read.
+type batch struct {
+	checkpoint *seal.Checkpoint
+	oldSize    int64
+	oldPeaks   [][32]byte
+	base       int64 // number of the first of nodes
+	nodes      [][32]byte
+}
+
+// enqueue hands an item to the committer, with the time it gets.
 func (l *Log) enqueue(it *item) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.usable(); err != nil {
 		return err
 	}
+	now := l.now()
+	if now.UnixMicro() < l.lastTime && !it.force {
+		return &ClockError{now, time.UnixMicro(l.lastTime)}
+	}
+	l.lastTime = now.UnixMicro()
+	seal.SetTime(it.entry, now)
 	l.queue = append(l.queue, it)
 	l.wake.Signal()
 	return nil
@@ -41,8 +63,11 @@ func (l *Log) enqueue(it *item) error {
 
 // usable is called with mu held.
 func (l *Log) usable() error {
-	if l.closed {
+	switch {
+	case l.closed:
 		return ErrClosed
+	case l.priv == nil:
+		return ErrReadOnly
 	}
 	return l.broken
 }
@@ -79,28 +104,37 @@ func (l *Log) commitLoop() {
 			size += 4 + len(l.queue[n].entry)
 			n++
 		}
-		batch := l.queue[:n:n]
+		items := l.queue[:n:n]
 		l.queue = l.queue[n:]
 		broken := l.broken
 		l.mu.Unlock()
 		err := broken
 		if err == nil {
-			err = l.commit(batch)
+			err = l.commit(items)
 		}
-		l.finish(batch, err)
+		l.finish(items, err)
 	}
 }
 
-// commit writes one frame and syncs it.
-func (l *Log) commit(batch []*item) error {
-	entries := make([][]byte, len(batch))
-	for i, it := range batch {
-		entries[i] = it.entry
+// commit writes one frame and syncs it. Then tree, places and index follow, which need not be durable.
+func (l *Log) commit(items []*item) error {
+	if err := l.keep.room(); err != nil {
+		return err
 	}
-	frame, sum := encodeFrame(entries, l.next, l.last)
-	if _, err := l.file.WriteAt(frame, l.size); err != nil {
+	entries := make([][]byte, len(items))
+	b := &batch{oldSize: l.edge.Size(), oldPeaks: l.edge.Peaks(), base: tlog.StoredHashCount(l.edge.Size())}
+	edge := l.edge.Clone()
+	b.nodes = make([][32]byte, 0, 2*len(items)+64)
+	for i, it := range items {
+		entries[i] = it.entry
+		b.nodes = edge.Append(seal.LeafHash(it.entry), b.nodes)
+	}
+	h := head{first: l.at.entries, prev: l.at.sum, root: edge.Root()}
+	copy(h.sig[:], l.key.SignCheckpoint(l.priv, edge.Size(), h.root))
+	frame := encodeFrame(entries, &h)
+	if _, err := l.file.WriteAt(frame, l.at.offset); err != nil {
 		// What was written of the frame is taken back, so that the next commit finds the file as the last one left it.
-		if terr := l.file.Truncate(l.size); terr != nil {
+		if terr := l.file.Truncate(l.at.offset); terr != nil {
 			return l.breakdown(fmt.Errorf("writing %s: %w (and cutting it back: %v); restart the signer", l.path, err, terr))
 		}
 		return fmt.Errorf("writing %s: %w; nothing was signed", l.path, err)
@@ -108,25 +142,28 @@ func (l *Log) commit(batch []*item) error {
 	if err := unix.Fdatasync(int(l.file.Fd())); err != nil {
 		return l.breakdown(fmt.Errorf("syncing %s: %w; what the disk holds is unknown: restart the signer", l.path, err))
 	}
-	offset := l.size + headSize
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, it := range batch {
-		offset += 4
-		at := place{offset, l.next, uint32(len(it.entry)), crc32.Checksum(it.entry, castagnoli)}
-		if it.subject != nil {
-			l.bySubj[it.subject.key()] = at
-		} else {
-			l.events[it.kind] = at
-		}
-		it.index = l.next
-		l.nodes = l.tree.Append(seal.LeafHash(it.entry), l.nodes)
-		l.places[l.next] = at
-		l.next++
-		offset += int64(len(it.entry))
-	}
-	l.size, l.last = offset, sum
+	l.committed(items, b, edge, mark{entries: edge.Size(), offset: l.at.offset + int64(len(frame)), frame: l.at.offset, sum: h.sum, root: h.root})
+	l.setHead(l.at, h.sig[:])
+	b.checkpoint = l.checkpoint()
 	return nil
+}
+
+// committed is what follows when a frame is durable.
+func (l *Log) committed(items []*item, b *batch, edge *seal.Tree, m mark) {
+	offset := l.at.offset + headSize
+	offsets := make([]int64, len(items))
+	found := make([]indexed, len(items))
+	for i, it := range items {
+		it.index, it.batch = l.at.entries+int64(i), b
+		offsets[i] = offset
+		offset += 4 + int64(len(it.entry))
+		found[i] = it.found
+		found[i].val = newValue(it.index, it.event)
+	}
+	l.appendArrays(b.nodes, func(i int) int64 { return offsets[i] }, len(items))
+	full := l.index.add(found, m)
+	l.at, l.edge = m, edge
+	l.keep.appended(full)
 }
 
 func (l *Log) breakdown(err error) error {
@@ -136,17 +173,17 @@ func (l *Log) breakdown(err error) error {
 	return err
 }
 
-// finish wakes those who wait for the batch.
-func (l *Log) finish(batch []*item, err error) {
+// finish wakes those who wait for the items.
+func (l *Log) finish(items []*item, err error) {
 	l.mu.Lock()
-	for _, it := range batch {
+	for _, it := range items {
 		it.err = err
-		if it.subject != nil {
-			delete(l.inFlight, it.subject.key())
+		if !it.event {
+			delete(l.inFlight, it.key)
 		}
 	}
 	l.mu.Unlock()
-	for _, it := range batch {
+	for _, it := range items {
 		close(it.done)
 		<-l.slots
 	}
@@ -154,13 +191,19 @@ func (l *Log) finish(batch []*item, err error) {
 
 // AppendEvent records an act that is not a signature and returns when it is durable.
 func (l *Log) AppendEvent(ctx context.Context, kind string, data []byte) (index int64, err error) {
-	if kind == "" || len(kind) > maxKind {
-		return 0, fmt.Errorf("seallog: event kind %.40q must have 1 to %d bytes", kind, maxKind)
+	if err := l.clockReady(ctx); err != nil {
+		return 0, err
 	}
-	if len(data) > maxEvent {
-		return 0, fmt.Errorf("seallog: event of %d bytes is longer than the limit of %d", len(data), maxEvent)
+	return l.appendEvent(ctx, kind, data, false)
+}
+
+func (l *Log) appendEvent(ctx context.Context, kind string, data []byte, force bool) (index int64, err error) {
+	e := &seal.Entry{Event: &seal.EventEntry{Kind: kind, Data: data}}
+	b, err := seal.EncodeEntry(e)
+	if err != nil {
+		return 0, err
 	}
-	it := &item{entry: encodeEvent(time.Now(), kind, data), kind: kind, done: make(chan struct{})}
+	it := &item{entry: b, event: true, force: force, found: indexed{key: eventKey(kind)}, done: make(chan struct{})}
 	if err := l.slot(ctx); err != nil {
 		return 0, err
 	}
@@ -176,7 +219,7 @@ func (l *Log) AppendEvent(ctx context.Context, kind string, data []byte) (index 
 	}
 }
 
-// Close waits for what is under way and closes the file.
+// Close waits for what is under way and closes the files.
 func (l *Log) Close() error {
 	l.mu.Lock()
 	if l.closed {
@@ -187,5 +230,8 @@ func (l *Log) Close() error {
 	l.wake.Signal()
 	l.mu.Unlock()
 	<-l.done
-	return l.file.Close()
+	if l.keep != nil {
+		l.keep.stop()
+	}
+	return l.closeFiles()
 }

@@ -3,20 +3,64 @@ package seallog
 import (
 	"bufio"
 	"bytes"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/privyseal/privyseal/internal/seal"
 )
 
 const (
-	headSize = 8 + 4 + 4 + 8 + 32 + 32
-	maxBody  = 1 << 20
+	preambleHead = 8 + 4
+	maxPreamble  = 1 << 10
+	headSize     = 8 + 4 + 4 + 8 + 32 + 32 + ed25519.SignatureSize + 32
+	maxBody      = 1 << 20
 )
 
-var magic = [8]byte{'s', 'e', 'a', 'l', 'l', 'o', 'g', 1}
+var (
+	preambleMagic = [8]byte{'s', 'e', 'a', 'l', 'k', 'e', 'y', 2}
+	magic         = [8]byte{'s', 'e', 'a', 'l', 'l', 'o', 'g', 2}
+)
+
+// encodePreamble is how the file begins: it names the log, by its public key.
+func encodePreamble(key seal.LogKey) []byte {
+	text := key.String()
+	b := append([]byte(nil), preambleMagic[:]...)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(text)))
+	b = append(b, text...)
+	sum := sha256.Sum256(b)
+	return append(b, sum[:]...)
+}
+
+// readPreamble gives the log's key, the length of the preamble and its hash, with which the chain of frames begins.
+func readPreamble(r io.Reader) (key seal.LogKey, size int64, sum [32]byte, err error) {
+	var b [maxPreamble]byte
+	fail := func(err error) (seal.LogKey, int64, [32]byte, error) { return seal.LogKey{}, 0, sum, err }
+	if _, err := io.ReadFull(r, b[:preambleHead]); err != nil {
+		return fail(errors.New("not a log: its beginning is missing"))
+	}
+	if !bytes.Equal(b[:8], preambleMagic[:]) {
+		return fail(errors.New("not a log: it does not begin as one"))
+	}
+	n := int(binary.BigEndian.Uint32(b[8:]))
+	if n > maxPreamble-preambleHead-32 {
+		return fail(errors.New("the log's key at its beginning is damaged"))
+	}
+	end := preambleHead + n
+	if _, err := io.ReadFull(r, b[preambleHead:end+32]); err != nil {
+		return fail(errors.New("the log's key at its beginning is cut short"))
+	}
+	sum = sha256.Sum256(b[:end])
+	if !bytes.Equal(sum[:], b[end:end+32]) {
+		return fail(errors.New("the log's key at its beginning is damaged: its hash does not match"))
+	}
+	key, err = seal.ParseLogKey(string(b[preambleHead:end]))
+	return key, int64(end + 32), sum, err
+}
 
 // head is the header of a frame.
 type head struct {
@@ -24,29 +68,34 @@ type head struct {
 	count uint32
 	first int64
 	prev  [32]byte
+	root  [32]byte // of the tree with this frame
+	sig   [ed25519.SignatureSize]byte
 	sum   [32]byte
 }
 
-// encodeFrame makes a frame of entries that follow the frame with hash prev.
-func encodeFrame(entries [][]byte, first int64, prev [32]byte) (frame []byte, sum [32]byte) {
+// encodeFrame makes a frame of entries; h tells the rest, and gets the hash.
+func encodeFrame(entries [][]byte, h *head) []byte {
 	size := 0
 	for _, e := range entries {
 		size += 4 + len(e)
 	}
-	frame = make([]byte, 0, headSize+size)
+	h.body, h.count = uint32(size), uint32(len(entries))
+	frame := make([]byte, 0, headSize+size)
 	frame = append(frame, magic[:]...)
-	frame = binary.BigEndian.AppendUint32(frame, uint32(size))
-	frame = binary.BigEndian.AppendUint32(frame, uint32(len(entries)))
-	frame = binary.BigEndian.AppendUint64(frame, uint64(first))
-	frame = append(frame, prev[:]...)
+	frame = binary.BigEndian.AppendUint32(frame, h.body)
+	frame = binary.BigEndian.AppendUint32(frame, h.count)
+	frame = binary.BigEndian.AppendUint64(frame, uint64(h.first))
+	frame = append(frame, h.prev[:]...)
+	frame = append(frame, h.root[:]...)
+	frame = append(frame, h.sig[:]...)
 	frame = frame[:headSize]
 	for _, e := range entries {
 		frame = binary.BigEndian.AppendUint32(frame, uint32(len(e)))
 		frame = append(frame, e...)
 	}
-	sum = frameSum(frame[:headSize], frame[headSize:])
-	copy(frame[headSize-32:], sum[:])
-	return frame, sum
+	h.sum = frameSum(frame[:headSize], frame[headSize:])
+	copy(frame[headSize-32:], h.sum[:])
+	return frame
 }
 
 func frameSum(head, body []byte) (sum [32]byte) {
@@ -57,12 +106,20 @@ func frameSum(head, body []byte) (sum [32]byte) {
 	return sum
 }
 
-// readFrame reads one frame and checks its hash. The error is io.EOF only at a clean end.
-func readFrame(r io.Reader) (h head, body []byte, err error) {
+var errCutShort = errors.New("frame is cut short")
+
+// frameReader reads frames; the body it gives is valid until the next.
+type frameReader struct {
+	r    io.Reader
+	body []byte
+}
+
+// next reads one frame and checks its hash. The error is io.EOF only at a clean end.
+func (f *frameReader) next() (h head, body []byte, err error) {
 	var b [headSize]byte
-	if _, err := io.ReadFull(r, b[:]); err != nil {
+	if _, err := io.ReadFull(f.r, b[:]); err != nil {
 		if errors.Is(err, io.ErrUnexpectedEOF) {
-			err = errors.New("frame header is cut short")
+			err = errCutShort
 		}
 		return head{}, nil, err
 	}
@@ -73,14 +130,19 @@ func readFrame(r io.Reader) (h head, body []byte, err error) {
 	h.count = binary.BigEndian.Uint32(b[12:])
 	h.first = int64(binary.BigEndian.Uint64(b[16:]))
 	copy(h.prev[:], b[24:])
-	copy(h.sum[:], b[56:])
+	copy(h.root[:], b[56:])
+	copy(h.sig[:], b[88:])
+	copy(h.sum[:], b[headSize-32:])
 	if h.body > maxBody {
 		return head{}, nil, fmt.Errorf("frame of %d bytes where at most %d may stand", h.body, maxBody)
 	}
-	body = make([]byte, h.body)
-	if _, err := io.ReadFull(r, body); err != nil {
+	if cap(f.body) < int(h.body) {
+		f.body = make([]byte, h.body)
+	}
+	body = f.body[:h.body]
+	if _, err := io.ReadFull(f.r, body); err != nil {
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			err = errors.New("frame is cut short")
+			err = errCutShort
 		}
 		return head{}, nil, err
 	}
@@ -90,7 +152,7 @@ func readFrame(r io.Reader) (h head, body []byte, err error) {
 	return h, body, nil
 }
 
-// splitBody gives the entries of a frame with their offsets in the body.
+// splitBody gives the entries of a frame with the offsets of their lengths in the body.
 func splitBody(body []byte, count uint32, each func(offset int, entry []byte) error) error {
 	rest := body
 	for range count {
@@ -101,7 +163,7 @@ func splitBody(body []byte, count uint32, each func(offset int, entry []byte) er
 		if uint64(n) > uint64(len(rest)-4) {
 			return errors.New("entry runs past its frame")
 		}
-		if err := each(len(body)-len(rest)+4, rest[4:4+n]); err != nil {
+		if err := each(len(body)-len(rest), rest[4:4+n]); err != nil {
 			return err
 		}
 		rest = rest[4+n:]
@@ -109,12 +171,15 @@ func splitBody(body []byte, count uint32, each func(offset int, entry []byte) er
 	if len(rest) != 0 {
 		return errors.New("more bytes than the frame's entries")
 	}
+	if count == 0 {
+		return errors.New("frame without entries")
+	}
 	return nil
 }
 
-// soundFrameAfter looks for a sound frame beyond offset: the proof that what is broken at offset was once complete.
-func soundFrameAfter(f *os.File, offset, size, next int64) (int64, bool, error) {
-	const window = 1 << 16
+// soundFrameAfter looks for a frame after offset whose own hash is right and that comes after entry next.
+func soundFrameAfter(f *os.File, offset, size, next int64) (at int64, found bool, err error) {
+	const window = 1 << 18
 	buf := make([]byte, window+len(magic)-1)
 	for at := offset + 1; at < size; at += window {
 		n, err := f.ReadAt(buf[:min(int64(len(buf)), size-at)], at)
@@ -127,7 +192,8 @@ func soundFrameAfter(f *os.File, offset, size, next int64) (int64, bool, error) 
 				break
 			}
 			found := at + int64(from+i)
-			h, _, err := readFrame(bufio.NewReader(io.NewSectionReader(f, found, size-found)))
+			r := frameReader{r: bufio.NewReader(io.NewSectionReader(f, found, size-found))}
+			h, _, err := r.next()
 			if err == nil && h.first >= next {
 				return found, true, nil
 			}

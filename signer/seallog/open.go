@@ -1,244 +1,244 @@
 package seallog
 
 import (
-	"bufio"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
 	"golang.org/x/sys/unix"
 
 	"github.com/privyseal/privyseal/internal/durable"
 	"github.com/privyseal/privyseal/internal/seal"
 )
 
-// ErrBusy means that another process has the log open.
-var ErrBusy = errors.New("another process has the log open")
+// File is the name of the log in its directory. All the other files there can be made from it: a backup needs no more.
+const File = "seal.log"
+
+const (
+	treeFile   = "tree"
+	placesFile = "places"
+
+	// firstOfFrame marks the place of an entry that begins a frame.
+	firstOfFrame = 1 << 63
+)
+
+var (
+	// ErrBusy means that another process has the log open.
+	ErrBusy = errors.New("another process has the log open")
+	// ErrNoIndex means that a log opened for reading lacks the files that say where its entries are.
+	ErrNoIndex = errors.New("the index files of the log are missing or do not fit; they are made when the signer opens the log")
+	// ErrReadOnly means that the log was opened without its key.
+	ErrReadOnly = errors.New("seallog: the log is open for reading alone")
+)
 
 // CorruptError means that the log was damaged or changed in a place that was once durable. Nothing is repaired: a person must look.
 type CorruptError struct {
 	File   string
 	Offset int64
+	Entry  int64 // the first bad one
 	Reason string
 }
 
 func (e *CorruptError) Error() string {
-	return fmt.Sprintf("%s: damaged at offset %d (%s), and sound entries follow: restore the log from a backup; nothing was changed",
-		e.File, e.Offset, e.Reason)
-}
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// place is where an entry stands in the file. The check sum guards against what happens to the file while it is open.
-type place struct {
-	offset int64
-	index  int64
-	size   uint32
-	crc    uint32
+	return fmt.Sprintf("%s: damaged at entry %d, offset %d: %s; restore the log from a backup; nothing was changed",
+		e.File, e.Entry, e.Offset, e.Reason)
 }
 
 // Options are those of a log.
 type Options struct {
-	Origin string             // the log's name, "privyseal/SIGNER"
-	Key    ed25519.PrivateKey // signs checkpoints; nil opens the log for reading alone
+	Origin string             // the log's name, "privyseal/SIGNER"; empty takes that of the log there is
+	Key    ed25519.PrivateKey // signs checkpoints; nil opens the log for reading alone, also while another process has it open
+
+	now     func() time.Time // for tests
+	flushAt int64
 }
 
-// Log is an open record. It is safe for concurrent use; one process has it open at a time.
+// Log is an open log. It is safe for concurrent use; one process has it open for writing at a time.
 type Log struct {
-	file   *os.File
+	dir    string
 	path   string
+	file   *os.File
 	key    seal.LogKey
-	priv   ed25519.PrivateKey
+	priv   ed25519.PrivateKey // nil: for reading alone
+	start  mark               // before the first frame
 	notice string
+	blind  bool // for reading alone, and without index files
+	now    func() time.Time
 	slots  chan struct{} // bounds the entries that wait for the disk
 	done   chan struct{} // closed when the committer has ended
+	tree   *array        // of hashes, in the order in which tlog numbers them
+	places *array        // of entries: offset in the file, and whether it begins a frame
+	index  *index
+	keep   *keeper
+
+	repairMu  sync.Mutex // one repair of tree and places at a time
+	incurable error      // the log itself is damaged: there is nothing to repair them from
 
 	mu       sync.Mutex
 	wake     *sync.Cond
 	closed   bool
 	broken   error
 	queue    []*item
-	bySubj   map[subjectKey]place
 	inFlight map[subjectKey]*item
-	events   map[string]place // last of each kind
-
-	tree   *seal.Tree
-	nodes  [][32]byte
-	places map[int64]place
+	lastTime int64 // microseconds, of the last entry queued
+	head     *seal.Checkpoint
+	headSize int64 // of the file, at head
 
 	// Of the committer alone, once it runs.
-	size int64
-	next int64
-	last [32]byte
+	at   mark
+	edge *seal.Tree
 }
 
-// Open opens the log in dir, making it when there is none, and reads it through.
+// Open opens the log in dir, making it when there is none and the key is given.
 func Open(dir string, o Options) (*Log, error) {
-	if o.Key == nil {
-		o.Key = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
-	}
-	if o.Origin == "" {
-		o.Origin = seal.OriginPrefix + "log"
-	}
-	key, err := seal.NewLogKey(o.Origin, o.Key.Public().(ed25519.PublicKey))
-	if err != nil {
-		return nil, err
-	}
-	if err := durable.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	path := filepath.Join(dir, "seal.log")
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return nil, err
-	}
 	l := &Log{
-		key:      key,
+		dir:      dir,
+		path:     filepath.Join(dir, File),
 		priv:     o.Key,
-		tree:     seal.NewTree(),
-		places:   map[int64]place{},
-		file:     file,
-		path:     path,
+		now:      o.now,
 		slots:    make(chan struct{}, 4096),
 		done:     make(chan struct{}),
-		bySubj:   make(map[subjectKey]place),
 		inFlight: make(map[subjectKey]*item),
-		events:   make(map[string]place),
+	}
+	if l.now == nil {
+		l.now = time.Now
+	}
+	if o.flushAt == 0 {
+		o.flushAt = defaultFlushAt
 	}
 	l.wake = sync.NewCond(&l.mu)
-	if err := l.load(); err != nil {
-		file.Close()
+	flags := os.O_RDONLY
+	if l.priv != nil {
+		flags = os.O_RDWR
+		if err := durable.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
+		if err := create(dir, o); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if l.file, err = os.OpenFile(l.path, flags|unix.O_NOFOLLOW, 0); err != nil {
 		return nil, err
 	}
+	if err := l.open(o, flags); err != nil {
+		l.closeFiles()
+		return nil, err
+	}
+	if l.priv == nil {
+		close(l.done)
+		return l, nil
+	}
+	l.keep = startKeeper(l)
 	go l.commitLoop()
 	return l, nil
 }
 
-func (l *Log) load() error {
-	if err := unix.Flock(int(l.file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return fmt.Errorf("%s: %w", l.path, ErrBusy)
-		}
-		return fmt.Errorf("locking %s: %w", l.path, err)
-	}
-	// Every time: whoever made the file may have been killed before its name was durable.
-	if err := durable.SyncDir(filepath.Dir(l.path)); err != nil {
+// create makes the log where there is none.
+func create(dir string, o Options) error {
+	path := filepath.Join(dir, File)
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	st, err := l.file.Stat()
+	if st, err := os.Stat(filepath.Join(dir, treeFile)); err == nil && st.Size() > 0 {
+		return fmt.Errorf("%s is missing, but its index files are there: restore the log from a backup", path)
+	}
+	if o.Origin == "" {
+		return fmt.Errorf("%s is missing, and a new log needs a name", path)
+	}
+	key, err := seal.NewLogKey(o.Origin, o.Key.Public().(ed25519.PublicKey))
 	if err != nil {
 		return err
 	}
-	size := st.Size()
-	r := bufio.NewReaderSize(io.NewSectionReader(l.file, 0, size), 1<<18)
-	for l.size < size {
-		h, body, err := readFrame(r)
-		if err == nil {
-			err = l.take(h, body)
-		}
-		if err != nil {
-			return l.repair(size, err)
-		}
-	}
-	return nil
+	return durable.WriteFile(path, encodePreamble(key), 0o600)
 }
 
-// take adds a frame that was read to the index.
-func (l *Log) take(h head, body []byte) error {
-	if h.first != l.next || h.prev != l.last {
-		return fmt.Errorf("frame of entry %d does not follow entry %d", h.first, l.next-1)
+func (l *Log) open(o Options, flags int) error {
+	if l.priv != nil {
+		if err := unix.Flock(int(l.file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+			if errors.Is(err, unix.EWOULDBLOCK) {
+				return fmt.Errorf("%s: %w", l.path, ErrBusy)
+			}
+			return fmt.Errorf("locking %s: %w", l.path, err)
+		}
+		// Every time: whoever wrote may have been killed before it was durable, and what is read now counts from now on.
+		if err := errors.Join(l.file.Sync(), durable.SyncDir(l.dir)); err != nil {
+			return err
+		}
 	}
-	index, base := h.first, l.size+headSize
-	// Everything is decoded before anything is indexed: a frame counts whole or not at all.
-	type found struct {
-		subject *Subject
-		kind    string
-		at      place
+	key, size, sum, err := readPreamble(io.NewSectionReader(l.file, 0, maxPreamble))
+	if err != nil {
+		return &CorruptError{File: l.path, Reason: err.Error()}
 	}
-	var all []found
-	err := splitBody(body, h.count, func(offset int, entry []byte) error {
-		rec, ev, err := decodeEntry(entry)
+	l.key = key
+	l.start = mark{offset: size, sum: sum, root: seal.NewTree().Root()}
+	if o.Origin != "" && o.Origin != key.Name() {
+		return fmt.Errorf("%s is the log of %s, not of %s", l.path, key.Name(), o.Origin)
+	}
+	if l.priv != nil {
+		mine, err := seal.NewLogKey(key.Name(), l.priv.Public().(ed25519.PublicKey))
 		if err != nil {
 			return err
 		}
-		f := found{at: place{base + int64(offset), index, uint32(len(entry)), crc32.Checksum(entry, castagnoli)}}
-		if rec != nil {
-			f.subject = &rec.Subject
-		} else {
-			f.kind = ev.kind
+		if mine.String() != key.String() {
+			return fmt.Errorf("%s is the log of key %s, but the key given is %s", l.path, key, mine)
 		}
-		all = append(all, f)
-		l.nodes = l.tree.Append(seal.LeafHash(entry), l.nodes)
-		l.places[index] = f.at
-		index++
-		return nil
-	})
-	if err != nil {
-		return err
+		flags |= os.O_CREATE
 	}
-	for _, f := range all {
-		if f.subject != nil {
-			l.bySubj[f.subject.key()] = f.at
-		} else {
-			l.events[f.kind] = f.at
+	l.index = newIndex(l.dir, o.flushAt)
+	for _, f := range []struct {
+		into  **array
+		name  string
+		width int
+	}{{&l.tree, treeFile, tlog.HashSize}, {&l.places, placesFile, 8}} {
+		*f.into, err = openArray(filepath.Join(l.dir, f.name), f.width, flags)
+		if l.priv == nil && errors.Is(err, fs.ErrNotExist) {
+			*f.into, err = &array{path: f.name, width: f.width}, nil
+		}
+		if err != nil {
+			return err
 		}
 	}
-	l.next, l.last = index, h.sum
-	l.size = base + int64(len(body))
-	return nil
-}
-
-// repair cuts a torn tail off, or refuses when what is broken cannot be the tail.
-func (l *Log) repair(size int64, cause error) error {
-	at, found, err := soundFrameAfter(l.file, l.size, size, l.next)
-	if err != nil {
-		return fmt.Errorf("reading %s: %w", l.path, err)
-	}
-	// A frame that is whole and sound but does not fit the chain was never written by us at this place.
-	h, _, soundErr := readFrame(bufio.NewReader(io.NewSectionReader(l.file, l.size, size-l.size)))
-	if found || soundErr == nil {
-		reason := cause.Error()
-		if found {
-			reason = fmt.Sprintf("%s; next sound frame at offset %d", reason, at)
-		} else {
-			reason = fmt.Sprintf("%s; its own hash is right, for entry %d", reason, h.first)
-		}
-		return &CorruptError{File: l.path, Offset: l.size, Reason: reason}
-	}
-	torn := filepath.Join(filepath.Dir(l.path), fmt.Sprintf("torn-%d", l.size))
-	out, err := durable.Create(torn, 0o600)
-	if err != nil {
-		return err
-	}
-	defer out.Close()
-	if _, err := io.Copy(out, io.NewSectionReader(l.file, l.size, size-l.size)); err != nil {
-		return fmt.Errorf("keeping the torn tail of %s: %w", l.path, err)
-	}
-	if err := out.Commit(); err != nil {
-		return err
-	}
-	if err := l.file.Truncate(l.size); err != nil {
-		return fmt.Errorf("cutting the torn tail of %s: %w", l.path, err)
-	}
-	if err := l.file.Sync(); err != nil {
-		return fmt.Errorf("cutting the torn tail of %s: %w", l.path, err)
-	}
-	l.notice = fmt.Sprintf("%s: cut %d bytes of an unfinished commit at offset %d (%v); they are kept in %s",
-		l.path, size-l.size, l.size, cause, torn)
-	return nil
+	return l.load()
 }
 
 // Notice says what Open had to repair, or "".
 func (l *Log) Notice() string { return l.notice }
 
+// Key is the public key of the log.
+func (l *Log) Key() seal.LogKey { return l.key }
+
 // Size is the number of entries.
-func (l *Log) Size() int64 {
+func (l *Log) Size() int64 { return l.checkpoint().Size }
+
+// Checkpoint is the signed head of the log. That of an empty log opened for reading is not signed.
+func (l *Log) Checkpoint() *seal.Checkpoint { c := *l.checkpoint(); return &c }
+
+func (l *Log) checkpoint() *seal.Checkpoint {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.next
+	return l.head
+}
+
+// Totals is the number of signatures by a key that the log holds.
+func (l *Log) Totals(keyFingerprint string) int64 { return l.index.total(keyFingerprint) }
+
+func (l *Log) closeFiles() error {
+	errs := []error{l.file.Close()}
+	for _, a := range []*array{l.tree, l.places} {
+		if a != nil && a.file != nil {
+			errs = append(errs, a.file.Close())
+		}
+	}
+	if l.index != nil {
+		l.index.close()
+	}
+	return errors.Join(errs...)
 }

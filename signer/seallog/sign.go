@@ -5,22 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/crc32"
-	"time"
 
 	"github.com/privyseal/privyseal/internal/seal"
 )
-
-// Sign gives the recorded signature of the subject, or makes one and records it. It returns when the entry is durable, with its
-// index and whether it was there before. However many callers ask for one subject at once, make runs for one of them only, and
-// all get the same bytes. When it returns an error no signature left the log; the entry may still become durable when only ctx ended.
-func (l *Log) Sign(ctx context.Context, s Subject, m Meta, make func() ([]byte, error)) (Signed, error) {
-	p, err := l.Start(ctx, s, m, make)
-	if err != nil {
-		return Signed{}, err
-	}
-	return p.Wait(ctx)
-}
 
 // Signed is a signature with its place in the log.
 type Signed struct {
@@ -28,6 +15,17 @@ type Signed struct {
 	Index     int64
 	Existed   bool        // it was there before
 	Proof     *seal.Proof // that the entry is in the log
+}
+
+// Sign gives the recorded signature of the subject, or makes one and records it. It returns when the entry is durable, with the proof
+// that it is in the log. However many callers ask for one subject at once, make runs for one of them only, and all get the same bytes.
+// When it returns an error no signature left the log; the entry may still become durable when only ctx ended.
+func (l *Log) Sign(ctx context.Context, s Subject, m Meta, make func() ([]byte, error)) (Signed, error) {
+	p, err := l.Start(ctx, s, m, make)
+	if err != nil {
+		return Signed{}, err
+	}
+	return p.Wait(ctx)
 }
 
 // Pending is a signature on its way to the disk, or one that is there already.
@@ -44,57 +42,50 @@ func (l *Log) Start(ctx context.Context, s Subject, m Meta, makeSig func() ([]by
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	if len(m.User) > maxName {
-		return nil, fmt.Errorf("seallog: user name of %d bytes is longer than the limit of %d", len(m.User), maxName)
+	if len(m.User) > seal.MaxName {
+		return nil, fmt.Errorf("seallog: user name of %d bytes is longer than the limit of %d", len(m.User), seal.MaxName)
 	}
-	key := s.key()
-	it := &item{subject: &s, done: make(chan struct{})}
+	it := &item{key: s.key(), done: make(chan struct{})}
+	it.found = indexed{key: it.key, fingerprint: s.KeyFingerprint}
 	l.mu.Lock()
 	if err := l.usable(); err != nil {
 		l.mu.Unlock()
 		return nil, err
 	}
-	if at, ok := l.bySubj[key]; ok {
-		l.mu.Unlock()
-		rec, err := l.read(at, &s)
-		if err != nil {
-			return nil, err
-		}
-		it.sig, it.index = rec.Signature, rec.Index
-		close(it.done)
-		return &Pending{log: l, item: it, existed: true}, nil
-	}
-	if other, ok := l.inFlight[key]; ok {
+	if other, ok := l.inFlight[it.key]; ok {
 		l.mu.Unlock()
 		retry := func(ctx context.Context) (*Pending, error) { return l.Start(ctx, s, m, makeSig) }
 		return &Pending{l, other, true, retry}, nil
 	}
-	l.inFlight[key] = it
+	l.inFlight[it.key] = it
 	l.mu.Unlock()
 
-	queued := false
+	settled := false
 	defer func() {
-		if queued {
+		if settled {
 			return
 		}
 		// make failed or panicked, perhaps only because its caller went away: whoever joined tries again on their own.
-		l.mu.Lock()
-		delete(l.inFlight, key)
 		it.unmade = true
 		if it.err == nil {
 			it.err = errors.New("seallog: making the signature did not end")
 		}
-		l.mu.Unlock()
-		close(it.done)
+		l.leave(it)
 	}()
-	sig, err := makeSig()
-	if err == nil && (len(sig) == 0 || len(sig) > maxSignature) {
-		err = fmt.Errorf("seallog: signature of %d bytes, where 1 to %d may stand", len(sig), maxSignature)
+	rec, err := l.find(it.key, &s)
+	if err == nil && rec != nil {
+		it.sig, it.index, it.existed = rec.Signature, rec.Index, true
+		settled = true
+		l.leave(it)
+		return &Pending{log: l, item: it, existed: true}, nil
 	}
 	if err == nil {
-		m.User, m.What = clip(m.User, maxName), clip(m.What, maxWhat)
-		it.sig = bytes.Clone(sig)
-		it.entry = encodeSignature(time.Now(), &s, m, it.sig)
+		err = l.clockReady(ctx)
+	}
+	if err == nil {
+		it.sig, it.entry, err = newEntry(&s, m, makeSig)
+	}
+	if err == nil {
 		err = l.slot(ctx)
 	}
 	if err != nil {
@@ -106,12 +97,29 @@ func (l *Log) Start(ctx context.Context, s Subject, m Meta, makeSig func() ([]by
 		it.err = err
 		return nil, err
 	}
-	queued = true
+	settled = true
 	return &Pending{log: l, item: it}, nil
 }
 
-// Wait is the second half of Sign: it returns when the entry is durable. The bytes belong to the caller. If another caller's make was
-// joined and failed, Wait runs this caller's own.
+// leave ends the time in which others join.
+func (l *Log) leave(it *item) {
+	l.mu.Lock()
+	delete(l.inFlight, it.key)
+	l.mu.Unlock()
+	close(it.done)
+}
+
+func newEntry(s *Subject, m Meta, makeSig func() ([]byte, error)) (sig, entry []byte, err error) {
+	if sig, err = makeSig(); err != nil {
+		return nil, nil, err
+	}
+	m.User, m.What = seal.Clip(m.User, seal.MaxName), seal.Clip(m.What, seal.MaxWhat)
+	entry, err = seal.EncodeEntry(&seal.Entry{Signature: s.entry(m, sig)})
+	return bytes.Clone(sig), entry, err
+}
+
+// Wait is the second half of Sign: it returns when the entry is durable. If another caller's make was joined and failed, Wait runs this
+// caller's own.
 func (p *Pending) Wait(ctx context.Context) (Signed, error) {
 	select {
 	case <-p.item.done:
@@ -132,7 +140,13 @@ func (p *Pending) Wait(ctx context.Context) (Signed, error) {
 	if p.item.err != nil {
 		return Signed{}, p.item.err
 	}
-	proof, err := p.log.ProofOf(p.item.index)
+	var proof *seal.Proof
+	var err error
+	if b := p.item.batch; b != nil {
+		proof, err = b.prove(p.item.index, p.item.entry)
+	} else {
+		proof, err = p.log.ProofOf(p.item.index)
+	}
 	if err != nil {
 		return Signed{}, err
 	}
@@ -141,63 +155,55 @@ func (p *Pending) Wait(ctx context.Context) (Signed, error) {
 
 // Find gives the recorded signature of the subject, if there is one that is durable.
 func (l *Log) Find(s Subject) (Record, bool, error) {
-	l.mu.Lock()
-	at, ok := l.bySubj[s.key()]
-	l.mu.Unlock()
-	if !ok {
-		return Record{}, false, nil
-	}
-	rec, err := l.read(at, &s)
-	if err != nil {
+	rec, err := l.find(s.key(), &s)
+	if err != nil || rec == nil {
 		return Record{}, false, err
 	}
 	return *rec, true, nil
 }
 
+func (l *Log) find(key subjectKey, s *Subject) (*Record, error) {
+	v, ok, err := l.lookUp(key)
+	if err != nil || !ok {
+		return nil, err
+	}
+	e, err := l.Entry(v.index())
+	if err != nil {
+		return nil, err
+	}
+	if e.Signature == nil || newRecord(0, e).Subject != *s {
+		return nil, fmt.Errorf("%s: entry %d is not the signature that the index says it is: stop the signer and run log verify", l.path, v.index())
+	}
+	return newRecord(v.index(), e), nil
+}
+
+// lookUp asks the index, which is made anew where it is damaged.
+func (l *Log) lookUp(key subjectKey) (value, bool, error) {
+	if l.blind {
+		return 0, false, ErrNoIndex
+	}
+	v, ok, err := l.index.find(key)
+	for tries := 0; isDamaged(err) && tries < 3; tries++ {
+		if err := l.heal(err); err != nil {
+			return 0, false, err
+		}
+		v, ok, err = l.index.find(key)
+	}
+	return v, ok, err
+}
+
 // LastEvent gives the data and the index of the newest durable event of a kind.
 func (l *Log) LastEvent(kind string) (data []byte, index int64, ok bool, err error) {
-	l.mu.Lock()
-	at, ok := l.events[kind]
-	l.mu.Unlock()
-	if !ok {
-		return nil, 0, false, nil
+	v, ok, err := l.lookUp(eventKey(kind))
+	if err != nil || !ok {
+		return nil, 0, false, err
 	}
-	_, ev, err := l.entry(at)
-	if err == nil && (ev == nil || ev.kind != kind) {
-		err = fmt.Errorf("%s: entry %d is not the event that was written there: the file was changed", l.path, at.index)
+	e, err := l.Entry(v.index())
+	if err == nil && (e.Event == nil || e.Event.Kind != kind) {
+		err = fmt.Errorf("%s: entry %d is not the event that the index says it is: stop the signer and run log verify", l.path, v.index())
 	}
 	if err != nil {
 		return nil, 0, false, err
 	}
-	return ev.data, at.index, true, nil
-}
-
-func (l *Log) read(at place, s *Subject) (*Record, error) {
-	rec, _, err := l.entry(at)
-	if err != nil {
-		return nil, err
-	}
-	if rec == nil || rec.Subject != *s {
-		return nil, fmt.Errorf("%s: entry %d is not about the subject that was asked for", l.path, at.index)
-	}
-	return rec, nil
-}
-
-// entry reads one entry back from the file.
-func (l *Log) entry(at place) (*Record, *event, error) {
-	b := make([]byte, at.size)
-	if _, err := l.file.ReadAt(b, at.offset); err != nil {
-		return nil, nil, fmt.Errorf("reading entry %d of %s: %w", at.index, l.path, err)
-	}
-	if crc32.Checksum(b, castagnoli) != at.crc {
-		return nil, nil, fmt.Errorf("%s: entry %d at offset %d was changed while the log was open", l.path, at.index, at.offset)
-	}
-	rec, ev, err := decodeEntry(b)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: entry %d at offset %d: %w", l.path, at.index, at.offset, err)
-	}
-	if rec != nil {
-		rec.Index = at.index
-	}
-	return rec, ev, nil
+	return e.Event.Data, v.index(), true, nil
 }
