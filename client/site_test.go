@@ -5,7 +5,9 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -40,6 +42,11 @@ const (
 	keySub     = "fedora-sub"
 	keyRepo    = "fedora-repo"
 	keyData    = "fedora-data"
+	keyText    = "fedora-text"
+	keyGit     = "fedora-git"
+	keyImage   = "fedora-container"
+	keyOstree  = "fedora-ostree"
+	keyIMA     = "fedora-ima"
 	keyOther   = "not-granted"
 )
 
@@ -136,6 +143,7 @@ type site struct {
 	spec         signerSpec
 	cfg          client.Config
 	ks           *signertest.Keystore
+	record       signer.Log // of the signer that runs in this process
 	log          *logBuffer
 }
 
@@ -155,12 +163,17 @@ func newSite(t testing.TB) *site {
 	s.bridgeCfg.ClientListen, s.bridgeCfg.SignerListen = freeAddr(t), freeAddr(t)
 	s.bridgeCfg.Cert, s.bridgeCfg.CA = s.path("bridge-outer.pem"), s.path("outer-ca.pem")
 	s.spec = signerSpec{Dir: s.dir, Bridge: s.bridgeCfg.SignerListen, Cert: cert, Keys: map[string][2]string{
-		keyEdDSA: {lab.KeyNamed(t, lab.KeyEdDSA).SecretFile, "rpm"},
-		keyRSA:   {lab.KeyNamed(t, lab.KeyRSA4096).SecretFile, "rpm"},
-		keySub:   {lab.KeyNamed(t, lab.KeyRSASubkey).SecretFile, "rpm"},
-		keyRepo:  {lab.KeyNamed(t, lab.KeyOtherEdDSA).SecretFile, "repomd"},
-		keyData:  {lab.KeyNamed(t, lab.KeyOtherEdDSA).SecretFile, "data"},
-		keyOther: {lab.KeyNamed(t, lab.KeyEdDSA).SecretFile, "rpm"},
+		keyEdDSA:  {lab.KeyNamed(t, lab.KeyEdDSA).SecretFile, "rpm"},
+		keyRSA:    {lab.KeyNamed(t, lab.KeyRSA4096).SecretFile, "rpm"},
+		keySub:    {lab.KeyNamed(t, lab.KeyRSASubkey).SecretFile, "rpm"},
+		keyRepo:   {lab.KeyNamed(t, lab.KeyOtherEdDSA).SecretFile, "repomd"},
+		keyData:   {lab.KeyNamed(t, lab.KeyOtherEdDSA).SecretFile, "data"},
+		keyText:   {lab.KeyNamed(t, lab.KeyOtherEdDSA).SecretFile, "text"},
+		keyGit:    {lab.KeyNamed(t, lab.KeyOtherEdDSA).SecretFile, "git"},
+		keyImage:  {lab.KeyNamed(t, lab.KeyRSA4096).SecretFile, "container"},
+		keyOstree: {lab.KeyNamed(t, lab.KeyOtherEdDSA).SecretFile, "ostree"},
+		keyIMA:    {lab.KeyNamed(t, lab.KeyRSA4096).SecretFile, "ima"},
+		keyOther:  {lab.KeyNamed(t, lab.KeyEdDSA).SecretFile, "rpm"},
 	}}
 	s.cfg = client.Config{
 		Bridge:     s.bridgeCfg.ClientListen,
@@ -238,12 +251,16 @@ func (s *site) startSigner(tune ...func(*signer.Config)) (stop func()) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.ks = ks
+	s.ks, s.record = ks, record
 	for _, f := range tune {
 		f(&cfg)
 	}
 	return s.run(func(ctx context.Context) error {
-		return signer.Serve(ctx, cfg, ks, record, s.logger())
+		err := signer.Serve(ctx, cfg, ks, record, s.logger())
+		if c, ok := record.(io.Closer); ok {
+			err = errors.Join(err, c.Close())
+		}
+		return err
 	})
 }
 

@@ -3,6 +3,7 @@ package signer
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -18,6 +19,12 @@ const sampleRepomd = `<?xml version="1.0"?><repomd xmlns="http://linux.duke.edu/
 	`<checksum type="sha">da39a3ee5e6b4b0d3255bfef95601890afd80709</checksum><location href="x"/></data></repomd>`
 
 const sampleTag = "object 0123456789012345678901234567890123456789\ntype commit\ntag v1.2\ntagger A U Thor <a@example.org> 1700000000 +0100\n\nRelease 1.2\n"
+
+// What ostree itself writes: a first commit, and one with a parent and metadata.
+const (
+	ostreeFirst  = "b3N0cmVlLnJlZi1iaW5kaW5nAAAAAAAAeAACAGFzEx9GaXJzdCBzdWJqZWN0AEEgYm9keQAAAAAAAAAAZZIAgE1FuPEMqMSFyYXO8gU9t7It7JwF9AGnk3ETI3tckkqpRGoO8Rt8wWfztgPlhcfu7rZ1+qQS1exz9imI6wtsVIhgNS4gICA="
+	ostreeSecond = "dmVyc2lvbgAyAABzCAAAAG9zdHJlZS5yZWYtYmluZGluZwAAAAAAAHgAAgBhcxMNLyZU/YdoUBTy6Uhz8NbIi6BA37JZsowsBwjoeqeDtuSQU2Vjb25kAAAAAAAAAAAAAAAAAGWTUgBNRbjxDKjEhcmFzvIFPbeyLeycBfQBp5NxEyN7XJJKqURqDvEbfMFn87YD5YXH7u62dfqkEtXsc/YpiOsLbFSIiFlYUVEx"
+)
 
 // sampleCommit is an ostree commit object.
 func sampleCommit(parent []byte, subject string) []byte {
@@ -235,6 +242,15 @@ func TestOstreeRefusals(t *testing.T) {
 			if _, err := checkOstree(commitSign(data[:i])); err == nil {
 				t.Errorf("%s cut to %d bytes is taken", name, i)
 			}
+		}
+	}
+	for _, text := range []string{ostreeFirst, ostreeSecond} {
+		data, err := base64.StdEncoding.DecodeString(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := checkOstree(commitSign(data)); err != nil || !strings.Contains(got.what, "ostree commit ") {
+			t.Errorf("what ostree made: %+v, %v", got, err)
 		}
 	}
 	good := sampleCommit(nil, "Initial")
