@@ -26,7 +26,7 @@ const maxBackupFiles = 4096
 // whole or not at all. It has its state and log of then, which fit each other, so nobody here can tell that later ones existed: clients and the
 // hub do, by the checkpoints that they keep, and the console compares with one of those (log verify --against).
 //
-// Each file but the log is at most 64 MiB; the archive names its own hashes last, so one that was cut short or damaged is refused.
+// Each file but those of the log is at most 64 MiB; the archive names its own hashes last, so one that was cut short or damaged is refused.
 func Restore(ctx context.Context, r io.Reader, dir string) (err error) {
 	switch entries, err := os.ReadDir(dir); {
 	case errors.Is(err, fs.ErrNotExist):
@@ -80,7 +80,7 @@ func unpack(ctx context.Context, r io.Reader, dir string) error {
 			return fmt.Errorf("%.100q after the list of hashes", h.Name)
 		case h.Typeflag != tar.TypeReg || !backupName(h.Name):
 			return fmt.Errorf("%.100q is not a file of a vault", h.Name)
-		case h.Size < 0 || h.Size > maxState && h.Name != logDir+"/"+logTruth && !strings.HasPrefix(h.Name, logDir+"/"):
+		case h.Size < 0 || h.Size > maxState && !strings.HasPrefix(h.Name, logDir+"/"):
 			return fmt.Errorf("%s: %d bytes are more than the limit of %d", h.Name, h.Size, maxState)
 		}
 		sum, again := sums[h.Name]
