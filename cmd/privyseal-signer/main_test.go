@@ -3,12 +3,10 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -273,105 +271,5 @@ func TestCommandLine(t *testing.T) {
 	}
 	if out, code := s.batch("user add\n"); code != 2 || !strings.Contains(out, "usage: privyseal-signer --vault DIR user add NAME") {
 		t.Errorf("exit %d: %s", code, out)
-	}
-}
-
-// pty is the program on a pseudo-terminal, which script(1) gives. It is an orphan: whoever runs the tests may have come in by ssh, and
-// the program looks for that among its parents.
-type pty struct {
-	t    *testing.T
-	in   io.WriteCloser
-	seen chan string // all of what it printed so far; closed at the end
-	out  string
-}
-
-func (s site) pty(line string) *pty {
-	s.t.Helper()
-	s.write("line", fmt.Appendf(nil, "cd '%s'; '%s' --vault '%s' %s; echo \"exit $?.\"\n", s.dir, os.Args[0], s.vault, line))
-	cmd := exec.Command("setsid", "--fork", "script", "-qec", "sh '"+filepath.Join(s.dir, "line")+"'", "/dev/null")
-	cmd.Env = append(os.Environ(), asProgram+"=1")
-	p := &pty{t: s.t, seen: make(chan string, 1000)}
-	stdin, in, err := os.Pipe()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	out, stdout, err := os.Pipe()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	cmd.Stdin, cmd.Stdout, p.in = stdin, stdout, in
-	s.t.Cleanup(func() { in.Close(); out.Close() })
-	if err := cmd.Run(); err != nil {
-		s.t.Fatal(err)
-	}
-	stdin.Close()
-	stdout.Close()
-	go func() {
-		defer close(p.seen)
-		var all []byte
-		buf := make([]byte, 4096)
-		for {
-			n, err := out.Read(buf)
-			all = append(all, buf[:n]...)
-			p.seen <- string(all)
-			if err != nil {
-				return
-			}
-		}
-	}()
-	return p
-}
-
-// wait waits until the program has printed something more.
-func (p *pty) wait(want string) {
-	p.t.Helper()
-	deadline := time.After(20 * time.Second)
-	start := len(p.out)
-	for !strings.Contains(p.out[start:], want) {
-		select {
-		case text, ok := <-p.seen:
-			if !ok {
-				p.t.Fatalf("it ended before it said %q:\n%s", want, p.out)
-			}
-			p.out = text
-		case <-deadline:
-			p.t.Fatalf("it does not say %q:\n%s", want, p.out)
-		}
-	}
-	p.out = p.out[:start+strings.Index(p.out[start:], want)+len(want)]
-}
-
-// answer waits for a prompt and types a line.
-func (p *pty) answer(prompt, line string) {
-	p.t.Helper()
-	p.wait(prompt)
-	// The prompt is printed before echo is switched off.
-	time.Sleep(100 * time.Millisecond)
-	if _, err := io.WriteString(p.in, line+"\n"); err != nil {
-		p.t.Fatal(err)
-	}
-}
-
-// end waits for the end and gives all that was printed, and the exit code.
-func (p *pty) end() (string, string) {
-	p.t.Helper()
-	for text := range p.seen {
-		p.out = text
-	}
-	m := regexp.MustCompile(`(?s)^(.*)exit (\d+)\.\s*$`).FindStringSubmatch(p.out)
-	if m == nil {
-		p.t.Fatalf("it did not end:\n%s", p.out)
-	}
-	return m[1], m[2]
-}
-
-// On a real terminal a passphrase is asked for twice and not shown.
-func TestRealTerminal(t *testing.T) {
-	s := newSite(t)
-	p := s.pty("user add tina")
-	p.answer("(new): ", "typed passphrase")
-	p.answer("The same again: ", "typed passphrase")
-	if out, code := p.end(); code != "0" || !strings.Contains(out, "user tina added") || strings.Contains(out, "typed passphrase") {
-		t.Errorf("exit %s\n%s", code, out)
 	}
 }
