@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/privyseal/privyseal/buildsys/release"
 )
 
 // App is one run of the program: its options, its terminal, its connections.
@@ -27,6 +29,8 @@ type App struct {
 	hub hubSessions
 	// user is whom the signer must take the certificate for; "" takes anybody.
 	user string
+	// tell takes what becomes of each package, in place of the usual report.
+	tell func(release.Result)
 }
 
 // globalOptions stand before the verb.

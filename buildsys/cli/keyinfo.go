@@ -3,14 +3,12 @@ package cli
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/privyseal/privyseal/client"
-	"github.com/privyseal/privyseal/internal/durable"
 )
 
 // Verbs that ask the signer and sign nothing.
@@ -208,21 +206,20 @@ func getPublicKeyCommand(a *App) *cobra.Command {
 		if len(args) != 1 {
 			return usagef(cmd, "give the name of one key")
 		}
-		ctx := cmd.Context()
-		s, err := a.dialSigner(ctx)
-		if err != nil {
-			return err
-		}
-		defer s.close()
-		armored, err := s.PublicKey(ctx, args[0])
-		if err != nil {
-			return keyFailure(args[0], err)
-		}
-		if *out != "" {
-			return durable.WriteFile(*out, armored, os.FileMode(0o644))
-		}
-		a.stdout.Write(armored)
-		return nil
+		return a.getPublicKey(cmd.Context(), args[0], *out)
 	}
 	return cmd
+}
+
+func (a *App) getPublicKey(ctx context.Context, name, output string) error {
+	s, err := a.dialSigner(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	armored, err := s.PublicKey(ctx, name)
+	if err != nil {
+		return keyFailure(name, err)
+	}
+	return a.write(output, armored)
 }

@@ -20,6 +20,12 @@ const (
 
 // execute runs one command line.
 func (a *App) execute(ctx context.Context, program string, args []string) error {
+	switch program {
+	case "sigul":
+		return a.runSigul(ctx, args)
+	case gpgProgram:
+		return a.runGPG(ctx, args)
+	}
 	root := a.rootCommand(program)
 	if program == "mash" {
 		args = append([]string{"mash"}, args...)

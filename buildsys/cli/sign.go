@@ -199,6 +199,7 @@ func (a *App) signOver(ctx context.Context, hub release.Hub, key release.Key, o 
 
 // signRow is one package in the JSON of the signing verbs.
 type signRow struct {
+	File         string          `json:"file,omitempty"` // of a package that is one on this machine
 	NVRA         string          `json:"nvra"`
 	Key          string          `json:"key"`
 	Fingerprint  string          `json:"fingerprint"`
@@ -228,7 +229,7 @@ func newSignReport(a *App, plan *release.Plan, dryRun bool) *signReport {
 	if a.opts.json {
 		r.rows.begin(a)
 	}
-	if len(plan.Sign) > 0 && !dryRun {
+	if len(plan.Sign) > 0 && !dryRun && a.tell == nil {
 		r.bar = a.term.progress("signing", plan.Len())
 	}
 	return r
@@ -246,10 +247,14 @@ func (r *signReport) result(res release.Result) {
 	case release.OutcomeWould:
 		r.would++
 	}
+	if r.a.tell != nil {
+		r.a.tell(res)
+		return
+	}
 	if res.Outcome == release.OutcomeRefused {
-		r.complain("refused %s: %s", res.NVRA, res.Reason)
+		r.complain("refused %s: %s", nameOf(res), res.Reason)
 	} else if r.dryRun && res.Outcome == release.OutcomeWould && !r.a.opts.json {
-		r.a.printf("would sign %s\n", res.NVRA)
+		r.a.printf("would sign %s\n", nameOf(res))
 	}
 	if res.Decision != nil && !r.a.opts.json {
 		for _, line := range decisionText(res.Decision)[1:] {
@@ -264,6 +269,13 @@ func (r *signReport) result(res release.Result) {
 	}
 }
 
+func nameOf(res release.Result) string {
+	if res.File != "" {
+		return res.File
+	}
+	return res.NVRA
+}
+
 // complain prints a line that stays above the progress.
 func (r *signReport) complain(format string, args ...any) {
 	if r.bar != nil {
@@ -275,7 +287,7 @@ func (r *signReport) complain(format string, args ...any) {
 
 func (r *signReport) row(res release.Result) {
 	row := signRow{
-		NVRA: res.NVRA, Key: r.plan.Key.Name, Fingerprint: r.plan.Key.Fingerprint,
+		File: res.File, NVRA: res.NVRA, Key: r.plan.Key.Name, Fingerprint: r.plan.Key.Fingerprint,
 		Result: res.Outcome, Reason: res.Reason, Decision: res.Decision,
 	}
 	if res.HeaderSHA256 != "" {
@@ -308,6 +320,7 @@ func (r *signReport) finish(err error) error {
 		last = fmt.Sprintf("would sign %d, already %d, refused %d", r.would, r.sum.Already, r.sum.Refused)
 	}
 	switch {
+	case r.a.tell != nil:
 	case r.a.opts.json:
 		r.a.term.note("%s", last)
 	case !r.a.opts.quiet:

@@ -48,6 +48,8 @@ type Result struct {
 	// LogIndex is the number of the entry in the signer's log, -1 when there is
 	// none to tell.
 	LogIndex int64
+	// File is the path of a package that is a file on this machine.
+	File string
 	// Decision is the signer's, of a dry run that asked for it.
 	Decision *client.Decision
 }
