@@ -37,6 +37,8 @@ func newGnupg(t *testing.T) gnupg {
 		t.Fatal(err)
 	}
 	g := gnupg{t, dir}
+	g.file("gpg-agent.conf", []byte("s2k-count 1024\n"))
+	g.file("gpg.conf", []byte("s2k-count 1024\n"))
 	t.Cleanup(func() {
 		_ = exec.Command("gpgconf", "--homedir", dir, "--kill", "all").Run()
 		os.RemoveAll(dir)
