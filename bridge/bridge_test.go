@@ -92,7 +92,7 @@ func up(t *testing.T, tune func(*Config)) *fixture {
 	return f
 }
 
-func (f *fixture) dial(role, name, proto, addr string) *tls.Conn {
+func (f *fixture) identity(role, name string) *hop.Identity {
 	f.t.Helper()
 	leaf, err := f.ca.Issue(pki.Request{CN: name, URI: pki.RoleURI(role, name), Client: true})
 	if err != nil {
@@ -106,6 +106,12 @@ func (f *fixture) dial(role, name, proto, addr string) *tls.Conn {
 	if err != nil {
 		f.t.Fatal(err)
 	}
+	return id
+}
+
+// dialAs opens a connection. A refusal of the certificate shows at its first read.
+func (f *fixture) dialAs(id *hop.Identity, proto, addr string) *tls.Conn {
+	f.t.Helper()
 	conn, err := hop.Dial(context.Background(), addr, id.ClientConfig(hop.Expect{Proto: proto, Roles: []string{hop.RoleBridge}}))
 	if err != nil {
 		f.t.Fatal(err)
@@ -114,10 +120,29 @@ func (f *fixture) dial(role, name, proto, addr string) *tls.Conn {
 	return conn
 }
 
+func (f *fixture) dial(role, name, proto, addr string) *tls.Conn {
+	f.t.Helper()
+	return f.dialAs(f.identity(role, name), proto, addr)
+}
+
+// callAs is call with a certificate that others have, too.
+func (f *fixture) callAs(id *hop.Identity, signer string) (*tls.Conn, error) {
+	f.t.Helper()
+	conn := f.dialAs(id, hop.ProtoCall, f.b.ClientAddr())
+	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	return conn, hop.Call(conn, signer)
+}
+
 // park parks one connection, and echoes when it is started. The channel gives what
 // Park said.
 func (f *fixture) park(name string) (*tls.Conn, chan bool) {
-	conn := f.dial(hop.RoleSigner, name, hop.ProtoPark, f.b.SignerAddr())
+	f.t.Helper()
+	return f.parkAs(f.identity(hop.RoleSigner, name))
+}
+
+func (f *fixture) parkAs(id *hop.Identity) (*tls.Conn, chan bool) {
+	f.t.Helper()
+	conn := f.dialAs(id, hop.ProtoPark, f.b.SignerAddr())
 	parked, outcome := make(chan bool), make(chan bool, 1)
 	go func() {
 		started, err := hop.Park(conn, 5*time.Second, func() { close(parked) })
@@ -305,28 +330,8 @@ func TestCaps(t *testing.T) {
 	for range 3 {
 		f.park("s")
 	}
-	// One certificate for both calls.
-	leaf, err := f.ca.Issue(pki.Request{CN: "c", URI: pki.RoleURI(hop.RoleClient, "c"), Client: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	pem, err := leaf.PEM()
-	if err != nil {
-		t.Fatal(err)
-	}
-	id, err := hop.NewIdentity(pem, pem, f.ca.CertPEM())
-	if err != nil {
-		t.Fatal(err)
-	}
-	call := func() (*tls.Conn, error) {
-		conn, err := hop.Dial(context.Background(), f.b.ClientAddr(), id.ClientConfig(hop.Expect{Proto: hop.ProtoCall, Roles: []string{hop.RoleBridge}}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { conn.NetConn().Close() })
-		conn.SetDeadline(time.Now().Add(5 * time.Second))
-		return conn, hop.Call(conn, "s")
-	}
+	id := f.identity(hop.RoleClient, "c") // one certificate for all calls
+	call := func() (*tls.Conn, error) { return f.callAs(id, "s") }
 	first, err := call()
 	if err != nil {
 		t.Fatal(err)

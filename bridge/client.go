@@ -105,15 +105,21 @@ func (b *Bridge) splice(ctx context.Context, client, signer *tls.Conn) string {
 
 	idle := time.NewTicker(b.cfg.IdleTimeout)
 	defer idle.Stop()
-	var seen uint64
+	var seen, followed uint64
 	var linger, drain <-chan time.Time
 	done := ctx.Done()
 	for left := 2; left > 0; {
 		select {
 		case <-ended:
 			left--
+			followed = moved.Load()
 			linger = time.After(b.cfg.Linger)
 		case <-linger:
+			// Not while the other still has something to say.
+			if now := moved.Load(); now != followed {
+				followed, linger = now, time.After(b.cfg.Linger)
+				continue
+			}
 			abort("one side ended and the other did not follow")
 		case <-idle.C:
 			now := moved.Load()

@@ -44,7 +44,7 @@ type Config struct {
 	PingTimeout      time.Duration `ini:"ping_timeout"`
 	PairTimeout      time.Duration `ini:"pair_timeout"` // until a waiting client is told no
 	ParkLife         time.Duration `ini:"park_life"`    // of a parked connection
-	Linger           time.Duration `ini:"linger"`       // of one end of a pairing after the other
+	Linger           time.Duration `ini:"linger"`       // of one end of a pairing after the other, when nothing moves
 	Drain            time.Duration `ini:"drain"`        // of pairings when the bridge is stopped
 
 	// Metrics is the file of counters for node_exporter's textfile collector, ""
@@ -69,7 +69,7 @@ func Default() Config {
 		PingTimeout:       3 * time.Second,
 		PairTimeout:       3 * time.Second,
 		ParkLife:          5 * time.Minute,
-		Linger:            30 * time.Second,
+		Linger:            10 * time.Second,
 		Drain:             30 * time.Second,
 		MetricsEvery:      15 * time.Second,
 	}

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -320,6 +321,19 @@ func (r *rig) mustSign() time.Duration {
 	}
 	return time.Since(start)
 }
+
+// freeAddr is a loopback address whose port was free a moment ago.
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // buffer collects what programs log.
 type buffer struct {

@@ -2,6 +2,7 @@ package bridge_test
 
 import (
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -24,6 +25,7 @@ type field struct {
 	net           *lab.Net
 	bridgeProgram *lab.Program
 	clients       [2]*lab.Program
+	held          string // the address that the first client's session comes from
 }
 
 func newField(t *testing.T) *field {
@@ -135,10 +137,20 @@ func (f *field) sever(o outage, idle, lasts time.Duration) {
 			t.Fatalf("before anything failed: %s after %v", problem, took)
 		}
 	}
+	// The session that is held was the first to be paired.
+	m := regexp.MustCompile(`msg=paired program=privyseal-bridge client=` + user + ` address=(\S+)`).FindStringSubmatch(f.bridgeLog())
+	if m == nil {
+		t.Fatal("the bridge's log has no pairing")
+	}
+	f.held = m[1]
 	time.Sleep(idle)
 
 	o.fail(f)
 	failed := time.Now()
+	freed := make(chan time.Duration, 1)
+	if !o.kills {
+		go func() { freed <- f.pairingsEnd(failed) }()
+	}
 	// One client waits for an answer in its session, the other comes anew.
 	var told, toldInSession time.Duration
 	waiting := make(chan struct{})
@@ -181,30 +193,30 @@ func (f *field) sever(o outage, idle, lasts time.Duration) {
 	if healed > healedWithin {
 		t.Errorf("signing worked %v after the path's return, want %v", healed, healedWithin)
 	}
-	freed := "with the bridge"
+	end := "at once" // with the bridge
 	if !o.kills {
-		freed = f.pairingsEnd(failed).String()
+		end = (<-freed).String()
 	}
 	t.Logf("| %s | %v | %v | %v | %v | %s |", o.name, idle, toldInSession.Round(10*time.Millisecond), told.Round(10*time.Millisecond),
-		healed.Round(10*time.Millisecond), freed)
+		healed.Round(10*time.Millisecond), end)
 	if strings.Contains(f.bridgeLog(), keyName) {
 		t.Error("the bridge's log names a key")
 	}
 }
 
-// pairingsEnd waits until the bridge has given up the sessions that were lost: nothing
+// pairingsEnd waits until the bridge has given up the session that was lost: nothing
 // may stay taken for good.
 func (f *field) pairingsEnd(failed time.Time) time.Duration {
-	f.t.Helper()
-	count := func(text string) int { return strings.Count(f.bridgeLog(), text) }
-	for count(`msg="pairing ended"`) < count("msg=paired") {
+	for {
+		if strings.Contains(f.bridgeLog(), `msg="pairing ended" program=privyseal-bridge client=`+user+` address=`+f.held) {
+			return time.Since(failed).Round(100 * time.Millisecond)
+		}
 		if time.Since(failed) > time.Minute+healedWithin {
 			f.t.Error("a pairing is left over")
-			break
+			return 0
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	return time.Since(failed).Round(100 * time.Millisecond)
 }
 
 // bridgeLog is what the bridge logged.

@@ -17,13 +17,14 @@ import (
 // Limits of a listener. Zero fields take the defaults.
 type Limits struct {
 	Handshake              time.Duration // deadline of one handshake; 5 s
-	HandshakesPerAddress   int           // unfinished, from one address; 64
-	Handshakes             int           // unfinished, in all; 256
+	HandshakesPerAddress   int           // unfinished, from one address; 256
+	Handshakes             int           // unfinished, in all; 1024
 	ConnectionsPerAddress  int           // finished, from one address; 256
 	Connections            int           // finished, in all; 1024
 	Counters               *Counters     // of what happened; nil for nobody
 	Quiet                  *Quiet        // for what strangers cause; nil for one of its own
 	evictAfter, lingerTime time.Duration // for tests
+	silentAfter            time.Duration
 }
 
 // Counters tell what became of the connections of a listener.
@@ -51,8 +52,8 @@ func (l Limits) withDefaults() Limits {
 			*v = d
 		}
 	}
-	def(&l.HandshakesPerAddress, 64)
-	def(&l.Handshakes, 256)
+	def(&l.HandshakesPerAddress, 256)
+	def(&l.Handshakes, 1024)
 	def(&l.ConnectionsPerAddress, 256)
 	def(&l.Connections, 1024)
 	if l.Handshake <= 0 {
@@ -60,6 +61,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.evictAfter <= 0 {
 		l.evictAfter = 500 * time.Millisecond
+	}
+	if l.silentAfter <= 0 {
+		l.silentAfter = 50 * time.Millisecond
 	}
 	if l.lingerTime <= 0 {
 		l.lingerTime = time.Second
@@ -145,7 +149,10 @@ type pending struct {
 	conn  *net.TCPConn
 	addr  netip.Addr // as caps count it
 	delay time.Duration
-	since time.Time // when its handshake begins, after the delay
+
+	// Under the server's lock.
+	since  time.Time // when it came, or from when it may shake hands
+	spoken bool      // its first byte has come
 
 	evicted bool // it had to make room; set by finish
 }
@@ -170,19 +177,12 @@ func (s *server) admit(ctx context.Context, conn *net.TCPConn) {
 }
 
 func (s *server) serve(ctx context.Context, p *pending) {
-	if p.delay > 0 {
-		s.count.Slowed.Add(1)
-		select {
-		case <-time.After(p.delay):
-		case <-ctx.Done():
-		}
-	}
 	conn, peer, err := s.shake(ctx, p)
 	s.count.Unfinished.Add(-1)
 	if !s.finish(p, err == nil) {
 		address := p.conn.RemoteAddr().String()
 		if p.evicted {
-			s.quiet.Warn("handshake given up", "address", address, "reason", "unfinished for too long while others came")
+			s.quiet.Warn("handshake given up", "address", address, "reason", "unfinished while others came")
 			return
 		}
 		if err == nil {
@@ -213,11 +213,25 @@ func clip(text string, most int) string {
 }
 
 func (s *server) shake(ctx context.Context, p *pending) (*tls.Conn, Peer, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.limits.Handshake)
-	defer cancel()
+	start := time.Now()
 	if err := tune(p.conn); err != nil {
 		return nil, Peer{}, err
 	}
+	// An honest client speaks with its first packet. Until then a connection costs
+	// little, and is the first that has to make room.
+	if err := firstByte(ctx, p.conn, s.limits.Handshake); err != nil {
+		return nil, Peer{}, err
+	}
+	s.spoke(p)
+	if p.delay > 0 {
+		s.count.Slowed.Add(1)
+		select {
+		case <-time.After(p.delay):
+		case <-ctx.Done():
+		}
+	}
+	ctx, cancel := context.WithDeadline(ctx, start.Add(s.limits.Handshake+p.delay))
+	defer cancel()
 	conn := tls.Server(p.conn, s.cfg)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return nil, Peer{}, err
@@ -239,11 +253,20 @@ func (s *server) begin(p *pending) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.perAddr[p.addr]
-	if c != nil && c.pending >= s.limits.HandshakesPerAddress && !s.evict(p.since, p.addr, true) {
+	if c != nil && c.pending >= s.limits.HandshakesPerAddress && !s.evict(p.since, p.addr, false) {
 		return "too many unfinished handshakes from its address"
 	}
-	if len(s.pending) >= s.limits.Handshakes && !s.evict(p.since, p.addr, false) {
-		return "too many unfinished handshakes"
+	if len(s.pending) >= s.limits.Handshakes {
+		// The address that has most of them makes room: at once for one that has
+		// less than half as many.
+		heavy, most := s.heaviest()
+		own := 0
+		if c != nil {
+			own = c.pending
+		}
+		if !s.evict(p.since, heavy, 2*(own+1) < most) {
+			return "too many unfinished handshakes"
+		}
 	}
 	// Only now: evicting may have dropped the address's counts, and one that is turned away shall leave none.
 	if c = s.perAddr[p.addr]; c == nil {
@@ -253,29 +276,55 @@ func (s *server) begin(p *pending) string {
 	c.pending++
 	s.pending[p] = true
 	p.delay = s.bad.delay(p.addr, p.since)
-	p.since = p.since.Add(p.delay)
 	return ""
 }
 
-// evict closes the oldest unfinished handshake to make room, if it is old enough
-// not to be an honest one that is just about to finish.
-func (s *server) evict(now time.Time, addr netip.Addr, same bool) bool {
-	var oldest *pending
+// spoke notes that a connection has begun its handshake, which it may go on with
+// after its delay.
+func (s *server) spoke(p *pending) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p.spoken = true
+	p.since = time.Now().Add(p.delay)
+}
+
+// heaviest is the address with the most unfinished handshakes.
+func (s *server) heaviest() (addr netip.Addr, most int) {
+	for a, c := range s.perAddr {
+		if c.pending > most {
+			addr, most = a, c.pending
+		}
+	}
+	return addr, most
+}
+
+// evict closes an unfinished handshake of an address to make room: the oldest that
+// has said nothing yet, or else the oldest. Unless it is forced to, it spares one that
+// may be honest and just about to finish.
+func (s *server) evict(now time.Time, addr netip.Addr, forced bool) bool {
+	var victim *pending
 	for p := range s.pending {
-		if same && p.addr != addr {
+		if p.addr != addr {
 			continue
 		}
-		if oldest == nil || p.since.Before(oldest.since) {
-			oldest = p
+		if victim == nil || p.spoken != victim.spoken && victim.spoken || p.spoken == victim.spoken && p.since.Before(victim.since) {
+			victim = p
 		}
 	}
-	if oldest == nil || now.Sub(oldest.since) < s.limits.evictAfter {
+	if victim == nil {
 		return false
 	}
-	s.forget(oldest)
-	s.bad.failed(oldest.addr, now)
+	spare := s.limits.evictAfter
+	if !victim.spoken {
+		spare = s.limits.silentAfter
+	}
+	if !forced && now.Sub(victim.since) < spare {
+		return false
+	}
+	s.forget(victim)
+	s.bad.failed(victim.addr, now)
 	s.count.Evicted.Add(1)
-	oldest.conn.Close()
+	victim.conn.Close()
 	return true
 }
 
