@@ -21,7 +21,14 @@ func exercise(h *rpmhead.Header) {
 		h.Uint64s(e.Tag)
 	}
 	_ = h.NEVRA().String()
-	_ = h.CheckStrict()
+	strict := h.CheckStrict()
+	_ = h.CheckStrictPayload()
+	if _, digests, err := rpmhead.IMADigests(h); err == nil && len(digests) == 0 {
+		panic("digests of no files")
+	}
+	if rpmhead.NeedsPayload(strict) && h.NEVRA().Name == "" {
+		panic("an old package without a name")
+	}
 }
 
 func FuzzParse(f *testing.F) {
@@ -77,6 +84,8 @@ func FuzzWithSignature(f *testing.F) {
 	packet := detach(f, lab.KeyEdDSA, pkg.Header.Bytes())
 	f.Add(pkg.Signature.Bytes(), rpmhead.SigDSA, packet)
 	f.Add(pkg.Signature.Bytes(), rpmhead.SigOpenPGP, packet)
+	f.Add(pkg.Signature.Bytes(), rpmhead.SigGPG, packet)
+	f.Add(pkg.Signature.Bytes(), rpmhead.SigPGP, []byte{0x88, 12, 4, 0, 1, 8, 0, 0, 0, 4, 3, 16, 0, 0})
 	f.Fuzz(func(t *testing.T, raw []byte, tag int32, packet []byte) {
 		sig, err := rpmhead.Parse(raw, rpmhead.Limits{})
 		if err != nil {

@@ -147,3 +147,86 @@ func TestNeedsPayload(t *testing.T) {
 		t.Error("other errors need a payload")
 	}
 }
+
+// TestIssuers holds that a header signature stays beside a new one of header and
+// payload only where both name the same key, in whatever form.
+func TestIssuers(t *testing.T) {
+	id, other := []byte{1, 2, 3, 4, 5, 6, 7, 8}, []byte{1, 2, 3, 4, 5, 6, 7, 9}
+	sub := func(kind byte, body []byte) []byte { return append([]byte{byte(len(body) + 1), kind}, body...) }
+	long := func(kind byte, body []byte) []byte {
+		n := len(body) + 1
+		return append([]byte{255, 0, 0, byte(n >> 8), byte(n), kind}, body...)
+	}
+	middle := func(kind byte, body []byte) []byte {
+		n := len(body) + 1 - 192
+		return append([]byte{byte(n>>8) + 192, byte(n), kind}, body...)
+	}
+	v4 := func(hashed, unhashed []byte) []byte {
+		body := append([]byte{4, 0, 22, 8, byte(len(hashed) >> 8), byte(len(hashed))}, hashed...)
+		body = append(append(body, byte(len(unhashed)>>8), byte(len(unhashed))), unhashed...)
+		return append([]byte{0xc2, 255, 0, 0, byte(len(body) >> 8), byte(len(body))}, body...)
+	}
+	v3 := func(id []byte) []byte {
+		body := append(append([]byte{3, 5, 0, 0, 0, 0, 0}, id...), 17, 8, 0, 0)
+		return append([]byte{0x88, byte(len(body))}, body...)
+	}
+	fingerprint := append([]byte{4, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9}, id...)
+	filler := middle(20, make([]byte, 300))
+	first := v4(nil, sub(16, id))
+	for name, c := range map[string]struct {
+		packet []byte
+		stays  bool
+	}{
+		"unhashed":                   {v4(nil, sub(16, id)), true},
+		"hashed":                     {v4(sub(16, id), nil), true},
+		"behind another":             {v4(sub(2, []byte{0, 0, 0, 0}), sub(16, id)), true},
+		"behind a long one":          {v4(filler, sub(16, id)), true},
+		"in five bytes of length":    {v4(nil, long(16, id)), true},
+		"critical":                   {v4(nil, sub(16|0x80, id)), true},
+		"fingerprint":                {v4(sub(33, fingerprint), nil), true},
+		"version 3":                  {v3(id), true},
+		"another key":                {v4(nil, sub(16, other)), false},
+		"version 3, another key":     {v3(other), false},
+		"no issuer":                  {v4(sub(2, []byte{0, 0, 0, 0}), nil), false},
+		"short ID":                   {v4(nil, sub(16, id[:7])), false},
+		"fingerprint of version 6":   {v4(sub(33, append([]byte{6}, make([]byte, 32)...)), nil), false},
+		"a length beyond the end":    {v4(nil, []byte{9, 16, 1, 2}), false},
+		"a length of nothing":        {v4(nil, []byte{0, 0, 0}), false},
+		"half a length":              {v4(nil, []byte{200}), false},
+		"area beyond the end":        {[]byte{0x88, 6, 4, 0, 22, 8, 0, 9}, false},
+		"nothing but four bytes":     {[]byte{0x88, 4, 4, 0, 22, 8}, false},
+		"other areas cut off before": {[]byte{0x88, 7, 4, 0, 22, 8, 0, 0, 0}, false},
+	} {
+		raw, err := rpmhead.Marshal(rpmhead.SigRegion, []rpmhead.Field{rpmhead.BinField(rpmhead.SigDSA, first), rpmhead.Int32Field(rpmhead.SigSize, 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sig, err := rpmhead.Parse(raw, rpmhead.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		region, _, err := rpmhead.WithSignature(sig, rpmhead.SigGPG, c.packet)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		after, err := rpmhead.ParseSignature(region)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !after.Has(rpmhead.SigGPG) || after.Has(rpmhead.SigDSA) != c.stays {
+			t.Errorf("%s: the header's signature stays: %v", name, after.Has(rpmhead.SigDSA))
+		}
+	}
+}
+
+func TestPayloadSignatureTag(t *testing.T) {
+	for key, want := range map[string]int32{lab.KeyEdDSA: rpmhead.SigGPG, lab.KeyRSA4096: rpmhead.SigPGP, lab.KeyRSASubkey: rpmhead.SigPGP} {
+		if got := rpmhead.PayloadSignatureTag(detach(t, key, []byte("x"))); got != want {
+			t.Errorf("%s: tag %d, want %d", key, got, want)
+		}
+	}
+	if got := rpmhead.PayloadSignatureTag([]byte("x")); got != 0 {
+		t.Errorf("text: tag %d", got)
+	}
+}
