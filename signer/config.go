@@ -9,6 +9,7 @@ import (
 	"github.com/privyseal/privyseal/internal/hop"
 	"github.com/privyseal/privyseal/internal/ini"
 	"github.com/privyseal/privyseal/internal/wire"
+	"github.com/privyseal/privyseal/signer/cage"
 )
 
 // Config says where the signer parks and who it is.
@@ -22,6 +23,8 @@ type Config struct {
 	// Ready, if set, is called once, when the first attempt to park has ended
 	// either way: the bridge being down must not keep the signer from starting.
 	Ready func()
+	// CageRequire is what must hold of package cage; it is for whoever starts the process.
+	CageRequire []cage.Wall
 }
 
 // Limits of the signer. Zero fields take the defaults.
@@ -102,6 +105,8 @@ type file struct {
 	Parked    int    `ini:"parked"`
 	// Consoles are the terminals at which the console's verbs may be typed, as patterns of names below /dev.
 	Consoles []string `ini:"consoles"`
+	// CageRequire names the walls of package cage without which serve does not start: "all", "none", or some of them.
+	CageRequire string `ini:"cage_require"`
 }
 
 // Consoles reads that setting alone: whoever mends a broken certificate needs it, too.
@@ -129,5 +134,9 @@ func LoadConfig(path string) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("%s: %w", path, err)
 	}
-	return Config{Name: v.Name, Bridge: v.Bridge, Parked: v.Parked, Outer: outer}, nil
+	require, err := cage.ParseWalls(v.CageRequire)
+	if err != nil {
+		return Config{}, fmt.Errorf("%s: cage_require: %w", path, err)
+	}
+	return Config{Name: v.Name, Bridge: v.Bridge, Parked: v.Parked, Outer: outer, CageRequire: require}, nil
 }

@@ -1,7 +1,7 @@
 // Package keeper is the process that keeps the vault: what privyseal-signer serve does, put together from its parts.
 //
-// It takes the vault's lock, opens the log, compares the two, parks at the bridge and signs, and applies what the console drops into the
-// inbox, until it is told to stop. What it opens it closes in the reverse order; the lock goes last.
+// It takes the vault's lock, opens the log, compares the two, goes into the cage (package cage), parks at the bridge and signs, and applies
+// what the console drops into the inbox, until it is told to stop. What it opens it closes in the reverse order; the lock goes last.
 package keeper
 
 import (
@@ -56,6 +56,10 @@ func Serve(ctx context.Context, dir string, start func() ([]byte, error), log *s
 		return fmt.Errorf("inner certificate: %w", err)
 	}
 	if _, err := record.AppendEvent(ctx, "serve", fmt.Appendf(nil, `{"what":"serve of privyseal-signer %s"}`, daemon.Version)); err != nil {
+		return err
+	}
+	// All that is needed is open: before the first word from outside, the process gives up the rest.
+	if err := enter(cfg, dir, log); err != nil {
 		return err
 	}
 	cfg.Ready = func() { daemon.Ready() }
