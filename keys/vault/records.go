@@ -69,6 +69,9 @@ func (d *document) addKey(k keyRecord) error {
 			return fmt.Errorf("key %s: %s was deleted on %s: %w", k.Name, k.Fingerprint, g.Deleted.Format(time.DateOnly), keys.ErrExists)
 		}
 	}
+	if other, err := d.keyByFingerprint(k.Name, k.Fingerprint); err == nil {
+		return fmt.Errorf("key %s: %s is here as %s: %w", k.Name, k.Fingerprint, other.Name, keys.ErrExists)
+	}
 	i, taken := slices.BinarySearchFunc(d.Keys, k.Name, byKey)
 	if taken {
 		return fmt.Errorf("key %.70q: %w", k.Name, keys.ErrExists)
