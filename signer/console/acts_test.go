@@ -75,15 +75,16 @@ var allActs = []string{
 	"trust add hub1 @hub.pem", "trust list", "trust retire hub1",
 	"policy test @policy", "policy test @policy --cases @cases", "policy set @policy", "policy show",
 	"policy explain --user ann --key release --op rpm-header --nevra bash-5-1.noarch",
-	"log key", "log tail", "log checkpoint --out @checkpoint", "backup @backup",
+	"log key", "log tail", "log verify", "log checkpoint --out @checkpoint", "log export --out @export", "backup @backup",
 	"ceremony @ceremony --transcript @%n.transcript",
 }
 
 // TestEveryActIsInTheLog runs every verb there is. One that changes something leaves exactly one entry, which says what and by whom; the
 // others leave none. Whether serve holds the vault or nobody does makes no difference, and serve's state is the new one at once.
 func TestEveryActIsInTheLog(t *testing.T) {
-	for _, serving := range []bool{false} {
+	for _, serving := range []bool{false, true} {
 		t.Run(fmt.Sprintf("serving=%v", serving), func(t *testing.T) {
+			t.Parallel()
 			r := newRoom(t)
 			r.filesForActs()
 			r.act(initLine, nil)
@@ -97,10 +98,14 @@ func TestEveryActIsInTheLog(t *testing.T) {
 			}
 			used := map[string]bool{"init": true}
 			for _, line := range acts {
+				if v, _ := find(r.words(line)); serving && v.event == "" {
+					used[v.name] = true // only reads the vault's files, whoever holds it
+					continue
+				}
 				used[r.act(line, held)] = true
 			}
 			for _, v := range verbs {
-				other := []string{"unlock", "lock", "log verify", "log export"}
+				other := []string{"unlock", "lock"}
 				if serving {
 					other = []string{"log accept-clock"}
 				}

@@ -13,6 +13,7 @@ import (
 
 // TestCeremoniesInTheDocs runs the files of commands that docs/ceremonies.md shows, in their order, in one vault: what people copy works.
 func TestCeremoniesInTheDocs(t *testing.T) {
+	t.Parallel()
 	text := must(os.ReadFile(filepath.Join(lab.Root(t), "docs", "ceremonies.md")))
 	blocks := docBlocks(string(text))
 	r := newRoom(t)

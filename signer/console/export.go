@@ -23,7 +23,7 @@ func (c *Console) logExport(ctx context.Context, args []string) error {
 	out := f.out("out", "`file` to write")
 	dir := f.String("parts", "", "`directory`, to be made, for numbered parts: a PNG with a QR code and a text file each")
 	onScreen := f.Bool("qr", false, "show numbered QR codes on the terminal, one after the other")
-	since := f.in("since", "`file` with a checkpoint that the other side has: only what came after it")
+	since := f.in("since", "`file` with a checkpoint that the other side has: only what came after it, or the proof that the newest continues it")
 	head := f.Bool("checkpoint", false, "only the newest checkpoint: one or two codes say that the log is still the one they know")
 	version := f.Int("qr-version", 0, "size of the codes, `4 to 40`; what fits the terminal, or 20 for files, if not given")
 	f.need(func() error {
@@ -38,8 +38,6 @@ func (c *Console) logExport(ctx context.Context, args []string) error {
 			return daemon.Usagef("say where to: one of --out FILE, --parts DIR, --qr")
 		case *version != 0 && (*version < smallestCode || *version > largestCode):
 			return daemon.Usagef("--qr-version must be %d to %d", smallestCode, largestCode)
-		case *head && *since != "":
-			return daemon.Usagef("--checkpoint and --since exclude each other")
 		}
 		return nil
 	})
@@ -56,14 +54,12 @@ func (c *Console) logExport(ctx context.Context, args []string) error {
 	}
 	return c.withLog(func(log *seallog.Log) error {
 		export := func(w io.Writer) (*seal.Checkpoint, error) {
-			if *head {
-				cp := log.Checkpoint()
-				_, err := w.Write(cp.Note)
-				return cp, err
-			}
 			var from int64
 			if old != nil {
 				from = old.Size
+			}
+			if *head {
+				return writeHead(w, log, from)
 			}
 			return log.Export(ctx, w, from)
 		}
@@ -121,7 +117,11 @@ func (c *Console) exportFile(name string, export func(io.Writer) (*seal.Checkpoi
 }
 
 func (c *Console) exported(cp *seal.Checkpoint, where string) error {
-	_, err := fmt.Fprintf(c.Out, "log of %d entries, %s; check it on the other side with: privyseal-signer log import-check --key %s FILE...\n", cp.Size, where, "KEY")
+	key, err := c.verifier()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c.Out, "log of %d entries, %s; on the other side:\n  privyseal-signer log import-check FILE... --key %s\n", cp.Size, where, key)
 	return err
 }
 
@@ -168,127 +168,4 @@ func (c *Console) exportScreen(content []byte, version int, cp *seal.Checkpoint)
 		}
 	}
 	return c.exported(cp, fmt.Sprintf("shown in %d parts", len(lines)))
-}
-
-// logImportCheck checks an export on another machine, which has no vault: an export's file, or its parts in any order, however many files
-// they stand in.
-func (c *Console) logImportCheck(ctx context.Context, args []string) error {
-	f := c.form()
-	key := f.String("key", "", "`KEY` of the log, as log key prints it on the signer")
-	against := f.in("against", "`file` with the checkpoint that was seen last: the export must continue it")
-	out := f.out("out", "`file` to write what the parts hold")
-	saved := f.out("checkpoint-out", "`file` for the new checkpoint, for the next --against and --since")
-	asJSON := f.asJSON()
-	var verifier seal.LogKey
-	f.need(func() (err error) {
-		if *key != "" {
-			verifier, err = seal.ParseLogKey(*key)
-		}
-		return err
-	})
-	words, err := f.parse(args, []string{"key"}, "FILE...")
-	if err != nil {
-		return err
-	}
-	old, err := readCheckpoint(*against, verifier)
-	if err != nil {
-		return err
-	}
-	r, closer, err := gather(words)
-	if err != nil {
-		return err
-	}
-	defer closer()
-	var copied io.Reader = r
-	if *out != "" {
-		file, err := durable.Create(*out, 0o644)
-		if err != nil {
-			return err
-		}
-		defer file.Close()
-		report, err := checkExport(ctx, io.TeeReader(r, file), verifier, old)
-		if err != nil {
-			return err
-		}
-		if err := file.Commit(); err != nil {
-			return err
-		}
-		return c.checkedExport(report, old, *saved, *asJSON)
-	}
-	report, err := checkExport(ctx, copied, verifier, old)
-	if err != nil {
-		return err
-	}
-	return c.checkedExport(report, old, *saved, *asJSON)
-}
-
-func (c *Console) checkedExport(r *seallog.Report, old *seal.Checkpoint, saved string, asJSON bool) error {
-	if saved != "" {
-		if err := durable.WriteFile(saved, r.Checkpoint.Note, 0o644); err != nil {
-			return err
-		}
-	}
-	return c.showReport("the export", r, old, asJSON)
-}
-
-// gather opens an export: one file that is one, or any number of files with parts.
-func gather(names []string) (io.Reader, func(), error) {
-	var all parts.Collector
-	found := 0
-	for _, name := range names {
-		file, err := os.Open(name)
-		if err != nil {
-			return nil, nil, err
-		}
-		begin := make([]byte, 64)
-		n, _ := io.ReadFull(file, begin)
-		if len(names) == 1 && !bytes.Contains(begin[:n], []byte(parts.Prefix)) {
-			if _, err := file.Seek(0, io.SeekStart); err != nil {
-				return nil, nil, errors.Join(err, file.Close())
-			}
-			return file, func() { file.Close() }, nil
-		}
-		n, err = all.Read(io.MultiReader(bytes.NewReader(begin[:n]), file))
-		file.Close()
-		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", name, err)
-		}
-		if n == 0 {
-			return nil, nil, fmt.Errorf("%s holds no part of an export: its lines begin with %s", name, parts.Prefix)
-		}
-		found += n
-	}
-	content, err := all.Content()
-	if err != nil {
-		return nil, nil, err
-	}
-	return bytes.NewReader(content), func() {}, nil
-}
-
-// checkExport checks an export, or a checkpoint alone.
-func checkExport(ctx context.Context, r io.Reader, key seal.LogKey, old *seal.Checkpoint) (*seallog.Report, error) {
-	begin := make([]byte, len(seal.OriginPrefix))
-	n, err := io.ReadFull(r, begin)
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	r = io.MultiReader(bytes.NewReader(begin[:n]), r)
-	if string(begin[:n]) != seal.OriginPrefix {
-		return seallog.VerifyExport(ctx, r, key, old, nil)
-	}
-	note, err := io.ReadAll(io.LimitReader(r, maxCheckpoint+1))
-	if err != nil {
-		return nil, err
-	}
-	cp, err := seal.OpenCheckpoint(note, key)
-	if err != nil {
-		return nil, err
-	}
-	// A checkpoint alone shows a log that went back, or forked at the same size. That a longer one continues the old takes the entries.
-	if old != nil && cp.Size <= old.Size {
-		if err := seal.VerifyConsistency(old, cp, nil); err != nil {
-			return nil, err
-		}
-	}
-	return &seallog.Report{Entries: cp.Size, Checkpoint: cp}, nil
 }

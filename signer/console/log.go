@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -45,7 +46,14 @@ func (c *Console) readLog() (*seallog.Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	return seallog.Open(c.path("log"), seallog.Options{Origin: key.Name()})
+	log, err := seallog.Open(c.path("log"), seallog.Options{Origin: key.Name()})
+	if err != nil {
+		return nil, err
+	}
+	if log.Key().String() != key.String() {
+		return nil, errors.Join(fmt.Errorf("%s is the log of key %s, but the vault's is %s: it was put there from elsewhere", c.path("log"), log.Key(), key), log.Close())
+	}
+	return log, nil
 }
 
 // withLog does something with the log, opened for reading.
