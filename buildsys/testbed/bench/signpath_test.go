@@ -3,9 +3,9 @@ package bench
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,7 +42,7 @@ func BenchmarkSignPathEdDSA(b *testing.B) {
 	s := start(b)
 	p := newPath(b, s, "eddsa")
 	r := newRPMSign(b, lab.KeyEdDSA)
-	files := p.packages(b, 200)
+	files := p.source.packages(b, 200)
 	var ours, theirs []float64
 	for range rounds {
 		theirs = append(theirs, r.sign(b, copies(b, files)))
@@ -53,21 +53,67 @@ func BenchmarkSignPathEdDSA(b *testing.B) {
 	record(row{Name: "sign-path-eddsa-absolute", Unit: "signatures/s", Ours: median(ours), Goal: "4000/s,8000/s"})
 }
 
-// path is an open session with an unlocked key, and a source of headers that the signer
-// has not seen.
-type path struct {
-	site     *site
-	key      *client.Key
+// headers is a source of headers that the signer has not seen, of about 15 kB, as a
+// package of 100 files has.
+type headers struct {
 	template lab.RPM
 	header   []byte
 	at       int
-	next     uint32
-	where    map[string]float64
+	count    atomic.Uint32
+}
+
+func newHeaders(b *testing.B) *headers {
+	b.Helper()
+	h := &headers{template: lab.RPM{Name: "header", Release: marker, Files: map[string]string{}}}
+	for i := range 100 {
+		h.template.Files[fmt.Sprintf("/usr/share/header/some-directory/file-%03d.txt", i)] = "x"
+	}
+	pkg, err := rpmhead.Read(bytes.NewReader(h.template.Bytes(b)))
+	if err != nil {
+		b.Fatal(err)
+	}
+	h.header = pkg.Header.Bytes()
+	h.at = bytes.Index(h.header, []byte(marker))
+	if h.at < 0 {
+		b.Fatal("no marker in the header")
+	}
+	return h
+}
+
+func (h *headers) next() []byte {
+	out := bytes.Clone(h.header)
+	copy(out[h.at:], fmt.Sprintf("%08x", h.count.Add(1)))
+	return out
+}
+
+// packages writes packages whose headers are like those that next gives.
+func (h *headers) packages(b *testing.B, n int) []string {
+	dir := b.TempDir()
+	out := make([]string, n)
+	for i := range out {
+		t := h.template
+		t.Release = fmt.Sprintf("p%07d", i)
+		out[i] = t.Write(b, dir)
+	}
+	return out
+}
+
+// path is an open session with an unlocked key.
+type path struct {
+	site    *site
+	session *client.Session
+	key     *client.Key
+	source  *headers
+	where   map[string]float64
 }
 
 func newPath(b *testing.B, s *site, algorithm string) *path {
 	b.Helper()
-	name := s.newKey(b, algorithm)
+	return openPath(b, s, s.newKey(b, algorithm), "", newHeaders(b))
+}
+
+func openPath(b *testing.B, s *site, key, lane string, source *headers) *path {
+	b.Helper()
 	f, err := ini.ParseFile(s.env["PRIVYSEAL_CONF"])
 	if err != nil {
 		b.Fatal(err)
@@ -76,6 +122,7 @@ func newPath(b *testing.B, s *site, algorithm string) *path {
 	if err != nil {
 		b.Fatal(err)
 	}
+	cfg.StateDir, cfg.Lane = s.dir, lane
 	passphrase, err := os.ReadFile(s.env["SIGN_PASSPHRASE_FILE"])
 	if err != nil {
 		b.Fatal(err)
@@ -86,66 +133,20 @@ func newPath(b *testing.B, s *site, algorithm string) *path {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { session.Close() })
-	key, err := session.Unlock(ctx, name, bytes.TrimRight(passphrase, "\n"))
+	k, err := session.Unlock(ctx, key, bytes.TrimRight(passphrase, "\n"))
 	if err != nil {
 		b.Fatal(err)
 	}
-	// About 15 kB, as a package of 100 files has.
-	p := &path{site: s, key: key, template: lab.RPM{Name: "header", Release: marker, Files: map[string]string{}}}
-	for i := range 100 {
-		p.template.Files[fmt.Sprintf("/usr/share/header/some-directory/file-%03d.txt", i)] = "x"
-	}
-	pkg, err := rpmhead.Read(bytes.NewReader(p.template.Bytes(b)))
-	if err != nil {
-		b.Fatal(err)
-	}
-	p.header = pkg.Header.Bytes()
-	p.at = bytes.Index(p.header, []byte(marker))
-	if p.at < 0 {
-		b.Fatal("no marker in the header")
-	}
-	return p
-}
-
-// packages writes packages whose headers are like those that sign signs.
-func (p *path) packages(b *testing.B, n int) []string {
-	dir := b.TempDir()
-	out := make([]string, n)
-	for i := range out {
-		t := p.template
-		t.Release = fmt.Sprintf("p%07d", i)
-		out[i] = t.Write(b, dir)
-	}
-	return out
+	return &path{site: s, session: session, key: k, source: source}
 }
 
 // sign signs n new headers and gives signatures a second.
 func (p *path) sign(b *testing.B, n int) float64 {
 	b.Helper()
-	in := make(chan client.HeaderRequest, 64)
-	go func() {
-		defer close(in)
-		for i := range n {
-			h := bytes.Clone(p.header)
-			p.next++
-			copy(h[p.at:], fmt.Sprintf("%08x", binary.BigEndian.AppendUint32(nil, p.next)))
-			in <- client.HeaderRequest{ID: int64(i), Header: h}
-		}
-	}()
 	before, self := p.site.cpu(b), selfCPU()
 	start := time.Now()
-	signed := 0
-	err := p.key.SignHeaders(context.Background(), in, func(r client.HeaderResult) {
-		if r.Err != nil || r.Existed {
-			b.Errorf("header %d: existed %v, %v", r.ID, r.Existed, r.Err)
-			return
-		}
-		signed++
-	})
+	p.stream(b, n)
 	took := time.Since(start)
-	if err != nil || signed != n {
-		b.Fatalf("signed %d of %d: %v", signed, n, err)
-	}
 	p.where = each(before, p.site.cpu(b), n)
 	p.where["client"] = float64((selfCPU() - self).Microseconds()) / 1000 / float64(n)
 	return float64(n) / took.Seconds()
