@@ -1,6 +1,9 @@
 package cli
 
-import "encoding/json"
+import (
+	"bytes"
+	"encoding/json"
+)
 
 // jsonList writes a list to standard output while its rows come.
 type jsonList struct{ begun, any bool }
@@ -18,9 +21,12 @@ func (l *jsonList) add(a *App, row any) {
 	if !l.any {
 		l.any, sep = true, "\n  "
 	}
-	line, _ := json.Marshal(row) // strings and numbers: it cannot fail
 	a.stdout.WriteString(sep)
-	a.stdout.Write(line)
+	var line bytes.Buffer
+	enc := json.NewEncoder(&line)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(row) // strings and numbers: it cannot fail
+	a.stdout.Write(bytes.TrimRight(line.Bytes(), "\n"))
 }
 
 func (l *jsonList) end(a *App) {

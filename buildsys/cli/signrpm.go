@@ -17,6 +17,7 @@ import (
 	"github.com/privyseal/privyseal/client"
 	"github.com/privyseal/privyseal/internal/durable"
 	"github.com/privyseal/privyseal/internal/rpmhead"
+	"github.com/privyseal/privyseal/internal/seal"
 )
 
 // rpmOptions are those of sign-rpm and sign-rpms.
@@ -186,6 +187,8 @@ func (a *App) signRPMs(ctx context.Context, o rpmOptions, work rpmWork) error {
 
 	out := newSignReport(a, withFiles(plan, work.files), o.dryRun)
 	job := files.Job{Certificate: u.cert, Items: work.files, Proofs: !o.noProof}
+	// Of a log without a key that can be read there are no proofs to judge.
+	job.Log, _ = seal.ParseLogKey(s.LogKey())
 	if u.fileKey != nil {
 		job.FileSigner = u.fileKey
 	}

@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"github.com/privyseal/privyseal/internal/durable"
 	"github.com/privyseal/privyseal/internal/pgp"
 	"github.com/privyseal/privyseal/internal/rpmhead"
+	"github.com/privyseal/privyseal/internal/seal"
 )
 
 // proofSuffix is what the name of a file's log proof ends with.
@@ -26,6 +29,7 @@ type file struct {
 	whole bool // header and payload are signed, for want of a payload digest
 
 	packet []byte
+	digest [sha256.Size]byte // of what is signed
 	proof  []byte
 	index  int64
 	same   bool // the file had exactly this signature before
@@ -81,30 +85,32 @@ func (f *file) signedBy(ring *pgp.Keyring) bool {
 		if s.CoversPayload() != f.whole {
 			continue
 		}
-		var res pgp.Result
-		var err error
-		if f.whole {
-			res, err = f.verifyWhole(ring, s.Packet)
-		} else {
-			res, err = ring.Verify(s.Packet, f.pkg.Header.Bytes())
-		}
+		res, sum, err := f.verify(ring, s.Packet)
 		if err == nil && res.State == pgp.Verified {
+			f.packet, f.digest = s.Packet, sum
 			return true
 		}
 	}
 	return false
 }
 
-func (f *file) verifyWhole(ring *pgp.Keyring, packet []byte) (pgp.Result, error) {
+// verify judges a signature over what is signed of the file.
+func (f *file) verify(ring *pgp.Keyring, packet []byte) (res pgp.Result, sum [sha256.Size]byte, err error) {
+	if !f.whole {
+		res, err = ring.Verify(packet, f.pkg.Header.Bytes())
+		return res, f.pkg.Header.SHA256(), err
+	}
 	src, err := os.Open(f.Path)
 	if err != nil {
-		return pgp.Result{}, err
+		return res, sum, err
 	}
 	defer src.Close()
-	if _, err := src.Seek(f.pkg.HeaderStart, 0); err != nil {
-		return pgp.Result{}, err
+	if _, err := src.Seek(f.pkg.HeaderStart, io.SeekStart); err != nil {
+		return res, sum, err
 	}
-	return ring.VerifyReader(packet, src)
+	digest := sha256.New()
+	res, err = ring.VerifyReader(packet, io.TeeReader(src, digest))
+	return res, [sha256.Size]byte(digest.Sum(nil)), err
 }
 
 func (f *file) hasFileSignatures() bool { return f.pkg.Signature.Has(rpmhead.SigFileSigs) }
@@ -116,9 +122,23 @@ func (f *file) target() string {
 	return f.Path
 }
 
-func (f *file) hasProof() bool {
-	_, err := os.Stat(f.target() + proofSuffix)
-	return err == nil
+// proven says whether the proof that lies beside the file holds, and takes the number of
+// the log entry from it. Without the log's key any proof does.
+func (f *file) proven(cert *pgp.Certificate, log seal.LogKey) bool {
+	text, err := os.ReadFile(f.target() + proofSuffix)
+	if err != nil || log.IsZero() {
+		return err == nil
+	}
+	p, err := seal.ParseProof(text)
+	if err != nil {
+		return false
+	}
+	entry, _, err := p.Verify(log)
+	if err != nil || entry.Matches(cert.Fingerprint(), f.digest, f.packet) != nil {
+		return false
+	}
+	f.index = p.Index
+	return true
 }
 
 // WithIMA has the files of a package signed for IMA, and gives its signature header
@@ -162,7 +182,7 @@ func (f *file) signWhole(ctx context.Context, s Signer) error {
 		return &fileError{err}
 	}
 	defer src.Close()
-	if _, err := src.Seek(f.pkg.HeaderEnd, 0); err != nil {
+	if _, err := src.Seek(f.pkg.HeaderEnd, io.SeekStart); err != nil {
 		return &fileError{err}
 	}
 	done, err := s.SignPayload(ctx, f.pkg.Header.Bytes(), src, nil)

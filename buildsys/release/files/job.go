@@ -10,6 +10,7 @@ import (
 	"github.com/privyseal/privyseal/buildsys/release"
 	"github.com/privyseal/privyseal/client"
 	"github.com/privyseal/privyseal/internal/pgp"
+	"github.com/privyseal/privyseal/internal/seal"
 )
 
 // Signer signs with one unlocked key. client.Key is one.
@@ -30,6 +31,9 @@ type Job struct {
 	FileSigner  FileSigner // nil: no IMA signatures
 	Items       []Item
 	Proofs      bool // write the log proofs beside the files
+	// Log is the key of the signer's log, to tell whether the proof beside a file that
+	// is signed already holds; a file is signed anew where it does not.
+	Log seal.LogKey
 }
 
 // ahead is how many files are prepared before the signer took them, storers how many are
@@ -170,7 +174,7 @@ func (r *runner) prepare(ctx context.Context, requests chan<- client.HeaderReque
 
 // complete says whether a file with the key's signature lacks nothing else.
 func (r *runner) complete(f *file) bool {
-	return (r.FileSigner == nil || f.hasFileSignatures()) && (!r.Proofs || f.hasProof())
+	return (r.FileSigner == nil || f.hasFileSignatures()) && (!r.Proofs || f.proven(r.Certificate, r.Log))
 }
 
 // refused tells a word about one file from the end of the session.
