@@ -3,9 +3,10 @@ package signer
 import (
 	"context"
 	"fmt"
-	"hash"
+	"io"
 	"time"
 
+	"github.com/privyseal/privyseal/internal/rpmhead"
 	"github.com/privyseal/privyseal/internal/wire"
 )
 
@@ -57,9 +58,13 @@ func (ss *session) signPayload(ctx context.Context, s *wire.Sign, p *payload) (*
 	if !d.Allow {
 		return nil, denied(d)
 	}
-	digest := hashOf(s.Data)
-	if err := ss.take(ctx, s.Lane, p, digest); err != nil {
+	whole := rpmhead.NewWhole(r.content.header)
+	if err := ss.take(ctx, s.Lane, p, whole); err != nil {
 		return nil, err
+	}
+	digest, err := whole.SHA256()
+	if err != nil {
+		return nil, refused("payload", "%v", err)
 	}
 	if r, err = ss.again(r); err != nil {
 		return nil, err
@@ -74,7 +79,7 @@ func (ss *session) signPayload(ctx context.Context, s *wire.Sign, p *payload) (*
 }
 
 // take hashes the payload to its end, each piece in a turn of its own.
-func (ss *session) take(ctx context.Context, lane wire.Lane, p *payload, digest hash.Hash) error {
+func (ss *session) take(ctx context.Context, lane wire.Lane, p *payload, whole io.Writer) error {
 	for {
 		timer := time.NewTimer(ss.cfg.Limits.Message)
 		var piece *wire.Stream
@@ -95,8 +100,11 @@ func (ss *session) take(ctx context.Context, lane wire.Lane, p *payload, digest 
 			if err != nil {
 				return err
 			}
-			digest.Write(piece.Data)
+			_, err = whole.Write(piece.Data)
 			leave()
+			if err != nil {
+				return err
+			}
 		}
 		if piece.End {
 			return nil

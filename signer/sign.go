@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
 	"time"
 
 	"github.com/privyseal/privyseal/internal/rpmhead"
@@ -324,11 +323,4 @@ func (ss *session) fault(err error) *wire.Fault {
 	}
 	ss.log.Error("request failed", "error", err)
 	return &wire.Fault{Code: wire.CodeInternal, Msg: "the signer could not do it; its log says why"}
-}
-
-// hashOf is a fresh SHA-256.
-func hashOf(data []byte) hash.Hash {
-	h := sha256.New()
-	h.Write(data)
-	return h
 }

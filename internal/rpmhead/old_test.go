@@ -2,10 +2,12 @@ package rpmhead_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -228,5 +230,40 @@ func TestPayloadSignatureTag(t *testing.T) {
 	}
 	if got := rpmhead.PayloadSignatureTag([]byte("x")); got != 0 {
 		t.Errorf("text: tag %d", got)
+	}
+}
+
+// TestWhole hashes headers with their payload, with another, and with none.
+func TestWhole(t *testing.T) {
+	for name, pinned := range map[string]bool{"old-1.0-1.el5.noarch.rpm": false, "plain-1.1-1.noarch.rpm": true} {
+		b := sample(t, name)
+		pkg, err := rpmhead.Read(bytes.NewReader(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		payload := b[pkg.HeaderEnd:]
+		altered := bytes.Clone(payload)
+		altered[len(altered)-1] ^= 1
+		for _, c := range []struct {
+			name    string
+			payload []byte
+			taken   bool
+		}{{"its own", payload, true}, {"none", nil, false}, {"altered", altered, !pinned}, {"one byte more", append(bytes.Clone(payload), 0), !pinned}} {
+			w := rpmhead.NewWhole(pkg.Header)
+			for piece := range slices.Chunk(c.payload, 100) {
+				if n, err := w.Write(piece); n != len(piece) || err != nil {
+					t.Fatal(n, err)
+				}
+			}
+			sum, err := w.SHA256()
+			if (err == nil) != c.taken {
+				t.Errorf("%s, payload %s: %v", name, c.name, err)
+			}
+			if err == nil {
+				if want := sha256.Sum256(append(bytes.Clone(pkg.Header.Bytes()), c.payload...)); !bytes.Equal(sum.Sum(nil), want[:]) {
+					t.Errorf("%s, payload %s: another hash", name, c.name)
+				}
+			}
+		}
 	}
 }
