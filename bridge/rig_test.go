@@ -27,8 +27,10 @@ import (
 	"github.com/privyseal/privyseal/internal/lab"
 	"github.com/privyseal/privyseal/internal/pki"
 	"github.com/privyseal/privyseal/internal/rpmhead"
+	"github.com/privyseal/privyseal/internal/seal"
 	"github.com/privyseal/privyseal/keys"
 	"github.com/privyseal/privyseal/signer"
+	"github.com/privyseal/privyseal/signer/seallog"
 	"github.com/privyseal/privyseal/signer/signertest"
 )
 
@@ -94,7 +96,7 @@ func runSigner(ctx context.Context, spec []byte, log *slog.Logger) error {
 	return s.serve(ctx, log, sync.OnceFunc(func() { fmt.Println("ready") }))
 }
 
-// serve runs the signer: the real one, over a vault and a record in memory.
+// serve runs the signer: the real one, over a vault in memory and a record on disk.
 func (s signerSpec) serve(ctx context.Context, log *slog.Logger, ready func()) error {
 	cfg := signer.Config{Name: signerName, Bridge: s.Bridge, Parked: s.Parked, Ready: ready}
 	var err error
@@ -113,7 +115,17 @@ func (s signerSpec) serve(ctx context.Context, log *slog.Logger, ready func()) e
 	if err := ks.AddKey(keyName, secret, keys.Purposes{"rpm"}, user); err != nil {
 		return err
 	}
-	return signer.Serve(ctx, cfg, ks, signertest.NewLog(), log)
+	// On disk: a client would take an empty record after a restart for a rolled-back one.
+	logKey, err := seal.EnsureKey(filepath.Join(s.Dir, "log.key"))
+	if err != nil {
+		return err
+	}
+	record, err := seallog.Open(filepath.Join(s.Dir, "record"), seallog.Options{Origin: seal.OriginPrefix + signerName, Key: logKey})
+	if err != nil {
+		return err
+	}
+	defer record.Close()
+	return signer.Serve(ctx, cfg, ks, signer.FromLog(record), log)
 }
 
 type clientSpec struct {
@@ -234,7 +246,8 @@ func newRig(t testing.TB) *rig {
 		SignerName: signerName, SignerPin: pin, StateDir: r.path("state")}}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Log("bridge and signer said:\n" + r.log.String())
+			lines := strings.SplitAfter(r.log.String(), "\n")
+			t.Log("bridge and signer said at last:\n" + strings.Join(lines[max(0, len(lines)-60):], ""))
 		}
 	})
 	return r

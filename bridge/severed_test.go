@@ -24,6 +24,7 @@ type field struct {
 	*rig
 	net           *lab.Net
 	bridgeProgram *lab.Program
+	signerProgram *lab.Program
 	clients       [2]*lab.Program
 	held          string // the address that the first client's session comes from
 }
@@ -34,7 +35,7 @@ func newField(t *testing.T) *field {
 	f.rig.bridge.ClientListen, f.rig.bridge.SignerListen = f.net.Addr("bridge")+":44333", f.net.Addr("bridge")+":44334"
 	f.signer.Bridge, f.client.Config.Bridge = f.rig.bridge.SignerListen, f.rig.bridge.ClientListen
 	f.startBridge()
-	f.start("signer", "signer", f.signer)
+	f.startSigner()
 	for i := range f.clients {
 		f.clients[i] = f.net.Start(f.as(f.net.Command("client", os.Args[0]), "client", f.client), f.log)
 	}
@@ -51,6 +52,7 @@ func (f *field) start(host, role string, spec any) *lab.Program {
 }
 
 func (f *field) startBridge() { f.bridgeProgram = f.start("bridge", "bridge", f.rig.bridge) }
+func (f *field) startSigner() { f.signerProgram = f.start("signer", "signer", f.rig.signer) }
 
 // ask has a client do something, and gives how long that took and what went wrong.
 func (f *field) ask(client int, what string) (took time.Duration, problem string) {
@@ -98,21 +100,29 @@ var outages = []outage{
 	{name: "bridge killed and restarted", kills: true,
 		fail: func(f *field) { f.bridgeProgram.Kill() },
 		heal: func(f *field) { f.startBridge() }},
+	{name: "signer killed and restarted",
+		fail: func(f *field) { f.signerProgram.Kill() },
+		heal: func(f *field) { f.startSigner() }},
 	{name: "power cut at the bridge", kills: true,
-		fail: func(f *field) {
-			for _, other := range []string{"client", "signer"} {
-				f.net.Drop("bridge", other)
-				f.net.Drop(other, "bridge")
-			}
-			f.bridgeProgram.Kill()
-		},
-		heal: func(f *field) {
-			f.startBridge()
-			for _, other := range []string{"client", "signer"} {
-				f.net.Pass("bridge", other)
-				f.net.Pass(other, "bridge")
-			}
-		}},
+		fail: func(f *field) { f.unplug("bridge", true); f.bridgeProgram.Kill() },
+		heal: func(f *field) { f.startBridge(); f.unplug("bridge", false) }},
+	{name: "power cut at the signer",
+		fail: func(f *field) { f.unplug("signer", true); f.signerProgram.Kill() },
+		heal: func(f *field) { f.unplug("signer", false); f.startSigner() }},
+}
+
+// unplug takes a host off the network, or puts it back.
+func (f *field) unplug(host string, out bool) {
+	set := f.net.Pass
+	if out {
+		set = f.net.Drop
+	}
+	for _, other := range []string{"client", "bridge", "signer"} {
+		if other != host {
+			set(host, other)
+			set(other, host)
+		}
+	}
 }
 
 // After ten quiet seconds; the long tests have longer ones.
