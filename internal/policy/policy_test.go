@@ -178,3 +178,62 @@ func BenchmarkDecide(b *testing.B) {
 		}
 	}
 }
+
+func TestUnreached(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		want [][2]int
+	}{
+		{"has a :: a\nall :: b", nil},
+		{"all :: a\nhas b :: b\nhas c :: c", [][2]int{{2, 1}}},
+		{"none !! a\nhas b :: b", [][2]int{{2, 1}}},
+		{"has a && none !! a\nhas b :: b", [][2]int{{2, 1}}},
+		{"has a && all !! a\nall && has b :: b\nall :: c", nil},
+		{"none :: a\nall !! b\nall :: c", nil},
+		{"all :: {\n has a :: a\n}\nall :: b", nil},
+		{"all :: {\n has a :: a\n all :: b\n}\nall :: c", [][2]int{{5, 3}}},
+		{"has a :: {\n all :: a\n has b :: b\n}\nall :: c", [][2]int{{3, 2}}},
+		{"all :: {\n all :: {\n  all :: a\n }\n has b :: b\n}\nhas c :: c", [][2]int{{5, 3}, {7, 3}}},
+	} {
+		p, err := ParseText("p", c.text, registry())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Unreached(); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%q: %v, want %v", c.text, got, c.want)
+		}
+		// What is said never to be tried is not.
+		for _, data := range []Map{{}, {"a": 1}, {"b": 1}, {"c": 1}, {"a": 1, "b": 1, "c": 1}} {
+			d, err := p.Explain(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range d.Trace {
+				for _, u := range c.want {
+					if s.Line == u[0] {
+						t.Errorf("%q, %v: line %d was tried", c.text, data, s.Line)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestTests(t *testing.T) {
+	p, err := ParseText("p", "has a && has b :: x\nall :: {\n has c :: y\n}\nhas d :: z", registry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []int
+	for line, test := range p.Tests() {
+		if test == nil {
+			t.Error("no test")
+		}
+		if lines = append(lines, line); len(lines) == 4 {
+			break
+		}
+	}
+	if !reflect.DeepEqual(lines, []int{1, 1, 2, 3}) {
+		t.Errorf("lines %v", lines)
+	}
+}

@@ -43,8 +43,9 @@
 // Packages of EL5 and EL6 have no digest of their payload in the header, so a
 // signature of the header does not cover it. CheckStrict says so last, as a
 // StrictError that NeedsPayload, and CheckStrictPayload takes them: they get one
-// signature of header and payload, which Whole hashes, under PayloadSignatureTag. Every other rule
-// that a header breaks means that readers would not agree on what it says.
+// signature of header and payload, which Whole hashes, under PayloadSignatureTag.
+// Every other rule that a header breaks means that readers would not agree on
+// what it says.
 //
 // # File signatures
 //

@@ -62,12 +62,15 @@ func TestPolicyTestAndExplain(t *testing.T) {
 	r.filesForActs()
 	r.must(setup...)
 	r.write("bad", []byte("[policy]\nsign =\n    usr ann :: allow\n"))
+	r.write("odd", []byte("[policy]\nsign =\n    all :: deny\n    user ann anne :: allow\n"))
 	r.write("wrongcases", []byte("# two cases\nallow --user bob --key release --op repomd --lane bulk\ndeny --user ann --key release --op rpm-header --nevra bash-1-1.noarch\n"))
 	r.write("badcases", []byte("perhaps --user bob\n"))
 	for _, tc := range []struct{ line, out, err string }{
 		{"policy explain --user ann --key release --op rpm-header", "the signer's policy has no rules", ""},
 		{"policy test @policy", "can be set", ""},
 		{"policy test @bad", "", "line 3"},
+		{"policy test @odd", `warning: policy sign, line 4: never tried, for line 3`, ""},
+		{"policy test @odd", `warning: policy sign, line 4: there is no user "anne"`, ""},
 		{"policy set @bad", "", "line 3"},
 		{"policy test @policy --cases @cases", "2 cases, 0 of them", ""},
 		{"policy test @policy --cases @wrongcases", "wrongcases:2: allow --user bob", "does not decide 1 of 2 cases"},

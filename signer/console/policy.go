@@ -42,12 +42,35 @@ func (c *Console) policySet(ctx context.Context, args []string) error {
 }
 
 func (c *Console) setPolicy(ctx context.Context, text string) error {
+	state, err := c.state()
+	if err != nil {
+		return err
+	}
+	policy, err := decide.Load(text)
+	if err != nil {
+		return err
+	}
+	c.warnOf(policy, state)
 	return c.change(ctx, func(s *vault.State) (*vault.Change, error) {
 		if s.Policy() == text {
 			return nil, fmt.Errorf("this is the policy that is set: nothing was changed")
 		}
 		return s.SetPolicy(c.author(), text)
 	})
+}
+
+// warnOf prints what a policy says that is hardly meant.
+func (c *Console) warnOf(policy *decide.Decider, state *vault.State) {
+	var users, names []string
+	for _, u := range state.Users() {
+		users = append(users, u.Name)
+	}
+	for _, k := range state.Keys("") {
+		names = append(names, k.Name)
+	}
+	for _, w := range policy.Warnings(users, names) {
+		fmt.Fprintf(c.Out, "warning: %s\n", w)
+	}
 }
 
 // readPolicy reads a policy and refuses one that says what can never be meant.
@@ -83,6 +106,7 @@ func (c *Console) policyTest(_ context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	c.warnOf(policy, state)
 	if *cases == "" && !asked.given() {
 		fmt.Fprintf(c.Out, "%s can be set: policy set %s\n", words[0], words[0])
 		return nil

@@ -353,3 +353,26 @@ func BenchmarkDecide(b *testing.B) {
 		}
 	}
 }
+
+func TestWarnings(t *testing.T) {
+	d := load(t, `[policy]
+sign =
+    user releng robot-* && key fedora-* :: allow
+    user rleng :: deny
+    all :: deny
+    key fedroa-40 :: allow
+sign_legacy =
+    key el6 :: allow
+`)
+	got := strings.Join(d.Warnings([]string{"releng", "robot-1"}, []string{"fedora-40"}), "\n")
+	want := `policy sign, line 6: never tried, for line 5 decides about everything that comes to it
+policy sign, line 4: there is no user "rleng"
+policy sign, line 6: there is no key "fedroa-40"
+policy sign_legacy, line 8: there is no key "el6"`
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if w := load(t, "").Warnings(nil, nil); len(w) > 0 {
+		t.Errorf("no policy: %q", w)
+	}
+}
