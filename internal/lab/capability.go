@@ -35,12 +35,13 @@ var (
 	Landlock = capability("Landlock", "the kernel offers Landlock", probeLandlock)
 	FUSE     = capability("FUSE", "open /dev/fuse", probeFUSE)
 	Mount    = capability("Mount", "mount a tmpfs", probeMount)
+	Users    = capability("Users", "run a program as another user", program("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "true"))
 	Ptrace   = capability("Ptrace", "trace a child with strace", probePtrace)
 	RealKoji = capability("RealKoji", "the real Python koji client (in PATH, or PRIVYSEAL_KOJI_TREE names its source tree)", probeRealKoji)
 	KojiHub  = capability("KojiHub", "the real Koji hub (PRIVYSEAL_LAB_KOJIHUB names its URL)", probeKojiHub)
 	Mock     = capability("Mock", "mock", program("mock", "--version"))
 	RPM6     = capability("RPM6", "rpm 6", probeRPM6)
-	all      = []*Capability{NetNS, NFTables, Cgroups, Landlock, FUSE, Mount, Ptrace, RealKoji, KojiHub, Mock, RPM6}
+	all      = []*Capability{NetNS, NFTables, Cgroups, Landlock, FUSE, Mount, Users, Ptrace, RealKoji, KojiHub, Mock, RPM6}
 )
 
 // Capabilities lists them all, in the order of the documentation.

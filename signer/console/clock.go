@@ -22,6 +22,11 @@ func (c *Console) acceptClock(ctx context.Context, args []string) (err error) {
 	if _, err := f.parse(args, nil); err != nil {
 		return err
 	}
+	if mine, err := c.mine(); err != nil {
+		return err
+	} else if !mine {
+		return errors.New("only the owner of the vault can do this")
+	}
 	lock, err := vault.Acquire(c.Dir)
 	if errors.Is(err, vault.ErrHeld) {
 		return fmt.Errorf("%w: stop serve for this", err)

@@ -11,9 +11,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
-	"time"
 
-	"github.com/privyseal/privyseal/internal/durable"
 	"github.com/privyseal/privyseal/keys/vault"
 	"github.com/privyseal/privyseal/signer"
 	"github.com/privyseal/privyseal/signer/seallog"
@@ -125,51 +123,6 @@ func (c *Console) openLog(ctx context.Context) (*seallog.Log, error) {
 	return Record(ctx, c.Dir, c.Start)
 }
 
-const (
-	submitWait = 2 * time.Second  // for serve to take a change, before looking whether it is still there
-	holdWait   = 20 * time.Second // for the vault to be free or served
-)
-
-// apply makes a change happen: here if nobody holds the vault, through its holder otherwise.
-func (c *Console) apply(ctx context.Context, change *vault.Change) error {
-	for start := time.Now(); ; {
-		lock, err := vault.Acquire(c.Dir)
-		if err == nil {
-			return c.applyHere(ctx, lock, change)
-		}
-		if !errors.Is(err, vault.ErrHeld) {
-			return err
-		}
-		wait, cancel := context.WithTimeout(ctx, submitWait)
-		err = vault.Submit(wait, c.Dir, change)
-		cancel()
-		if !errors.Is(err, vault.ErrNoAnswer) && !errors.Is(err, vault.ErrTaken) {
-			return err
-		}
-		// Whoever held the vault was no serve, or is gone, or hangs. Trying again is safe: a change happens once.
-		if ctx.Err() != nil || time.Since(start) > holdWait {
-			return fmt.Errorf("the vault is held, but its holder takes no changes: %w", err)
-		}
-	}
-}
-
-func (c *Console) applyHere(ctx context.Context, lock *vault.Lock, change *vault.Change) (err error) {
-	defer func() { err = errors.Join(err, lock.Release()) }()
-	record, err := c.openLog(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, record.Close()) }()
-	if n := record.Notice(); n != "" {
-		fmt.Fprintln(c.Out, "note:", n)
-	}
-	v, err := lock.Hold(record)
-	if err != nil {
-		return err
-	}
-	return v.Apply(ctx, change)
-}
-
 // state reads the vault.
 func (c *Console) state() (*vault.State, error) {
 	v, err := vault.Open(c.Dir)
@@ -177,52 +130,4 @@ func (c *Console) state() (*vault.State, error) {
 		return nil, err
 	}
 	return v.State(), nil
-}
-
-// give writes data to a file, or shows it.
-func (c *Console) give(file string, data []byte) error {
-	if file == "" {
-		_, err := c.Out.Write(data)
-		return err
-	}
-	return durable.WriteFile(file, data, 0o644)
-}
-
-// change makes a change from the state on disk, applies it and says what was done.
-func (c *Console) change(ctx context.Context, make func(*vault.State) (*vault.Change, error)) error {
-	state, err := c.state()
-	if err != nil {
-		return err
-	}
-	change, err := make(state)
-	if err != nil {
-		return err
-	}
-	if err := c.apply(ctx, change); err != nil {
-		return err
-	}
-	fmt.Fprintln(c.Out, change.What())
-	return nil
-}
-
-// applyWithFile applies a change and then lets a file appear. That the file can be written is found out before.
-func (c *Console) applyWithFile(ctx context.Context, change *vault.Change, file string, data []byte) error {
-	if file == "" {
-		return c.apply(ctx, change)
-	}
-	f, err := durable.Create(file, 0o644)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if _, err := f.Write(data); err != nil {
-		return fmt.Errorf("writing %s: %w", file, err)
-	}
-	if err := c.apply(ctx, change); err != nil {
-		return err
-	}
-	if err := f.Commit(); err != nil {
-		return fmt.Errorf("the change was made, but its file was not written: %w", err)
-	}
-	return nil
 }

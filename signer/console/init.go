@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"os/user"
 	"path/filepath"
 	"strconv"
@@ -35,7 +36,7 @@ func (c *Console) initVault(ctx context.Context, args []string) (err error) {
 	pass := f.file(secret, "passphrase-file", "`file` whose first line is the console passphrase")
 	startFile := f.file(secret, "start-passphrase-file", "`file` whose first line is the start passphrase: serve then needs it at each start")
 	withStart := f.Bool("start-passphrase", false, "ask for a start passphrase")
-	group := f.String("admin-group", "", "`GROUP` whose members administer the vault while another user runs serve")
+	group := f.String("admin-group", "", "`GROUP` (name or number) whose members administer the vault while another user runs serve")
 	parked := f.Int("parked", 8, "connections kept at the bridge")
 	consoles := f.String("consoles", "", "`PATTERNS` of terminals at which commands may be typed; 'tty*, ttyS*, hvc*' if not given")
 	memory := f.Uint("argon2-memory-kib", uint(vault.DefaultArgon2.MemoryKiB), "memory for one passphrase, in `KiB`")
@@ -174,15 +175,22 @@ func (c *Console) startPassphrase(ask bool, file string) ([]byte, error) {
 }
 
 func setAdminGroup(dir, name string) error {
-	g, err := user.LookupGroup(name)
+	gid, err := strconv.Atoi(name)
 	if err != nil {
+		g, err := user.LookupGroup(name)
+		if err != nil {
+			return err
+		}
+		if gid, err = strconv.Atoi(g.Gid); err != nil {
+			return fmt.Errorf("group %s has number %q", name, g.Gid)
+		}
+	}
+	if err := vault.SetAdminGroup(dir, gid); err != nil {
 		return err
 	}
-	gid, err := strconv.Atoi(g.Gid)
-	if err != nil {
-		return fmt.Errorf("group %s has number %q", name, g.Gid)
-	}
-	return vault.SetAdminGroup(dir, gid)
+	// It holds no secret, and says where the members may sit.
+	conf := filepath.Join(dir, "signer.conf")
+	return errors.Join(os.Chown(conf, -1, gid), os.Chmod(conf, 0o640))
 }
 
 func checkAddress(addr string) error {

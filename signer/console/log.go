@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -324,7 +323,7 @@ func (c *Console) showReport(what string, r *seallog.Report, against *seal.Check
 		fmt.Fprintf(c.Out, "it continues the checkpoint of %d entries\n", against.Size)
 	}
 	if r.Checkpoint != nil {
-		_, err := io.WriteString(c.Out, string(r.Checkpoint.Note))
+		_, err := c.Out.Write(r.Checkpoint.Note)
 		return err
 	}
 	return nil

@@ -10,7 +10,6 @@ import (
 	"github.com/privyseal/privyseal/internal/daemon"
 	"github.com/privyseal/privyseal/internal/rpmhead"
 	"github.com/privyseal/privyseal/internal/seal"
-	"github.com/privyseal/privyseal/keys"
 	"github.com/privyseal/privyseal/keys/vault"
 	"github.com/privyseal/privyseal/signer/decide"
 )
@@ -24,7 +23,6 @@ type request struct {
 	built, attested, now *moment
 	recent, total        *int64
 	unattended           *bool
-	purposes             keys.Purposes
 	parsedNEVRA          rpmhead.NEVRA
 }
 
