@@ -274,3 +274,21 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestLines holds that the lines of a value keep their numbers beside comments.
+func TestLines(t *testing.T) {
+	s := parse(t, "[s]\n# one\nrules =\n  a%b :: c\n\n  # not part\n  d\n; nor this\n  e   \n\none = line\n").Section("s")
+	lines, numbers := s.Lines("RULES")
+	if !reflect.DeepEqual(lines, []string{"", "a%b :: c", "", "d", "e"}) || !reflect.DeepEqual(numbers, []int{3, 4, 5, 7, 9}) {
+		t.Errorf("%q, %v", lines, numbers)
+	}
+	if lines, numbers = s.Lines("one"); !reflect.DeepEqual(lines, []string{"line"}) || !reflect.DeepEqual(numbers, []int{11}) {
+		t.Errorf("%q, %v", lines, numbers)
+	}
+	if lines, _ = s.Lines("none"); lines != nil {
+		t.Errorf("%q", lines)
+	}
+	if lines, _ = (*Section)(nil).Lines("none"); lines != nil {
+		t.Errorf("%q", lines)
+	}
+}
