@@ -57,7 +57,7 @@ var acts = map[string]func() act{
 	"policy":             func() act { return new(setPolicy) },
 	"hub-key-add":        func() act { return new(addHubKey) },
 	"hub-key-retire":     func() act { return new(retireHubKey) },
-	"unlock":             func() act { return new(unlock) },
+	"unlock":             func() act { return new(unlockAct) },
 	"lock":               func() act { return new(lockAgain) },
 	NoteCeremony:         func() act { return new(noteAct) },
 	NoteRestore:          func() act { return new(noteAct) },

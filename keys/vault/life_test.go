@@ -486,9 +486,8 @@ func TestPolicyAndHubKeys(t *testing.T) {
 	if v.State().Policy() != "first" {
 		t.Errorf("%q", v.State().Policy())
 	}
-	key := []byte("-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n")
-	s.apply(v, must(v.State().AddHubKey("test", "hub1", key)))
-	c, err = v.State().AddHubKey("test", "hub2", key)
+	s.apply(v, must(v.State().AddHubKey("test", "hub1", testHubKey)))
+	c, err = v.State().AddHubKey("test", "hub2", testHubKey)
 	s.refused(v, c, err, "are one key")
 	c, err = v.State().AddHubKey("test", "hub2", must(os.ReadFile("../../testdata/keys/eddsa.pub.asc")))
 	s.refused(v, c, err, "not one PEM PUBLIC KEY")

@@ -105,7 +105,7 @@ type Unlocked struct {
 	Until             time.Time
 }
 
-type unlock struct {
+type unlockAct struct {
 	Key         string    `json:"key"`
 	Fingerprint string    `json:"fingerprint"`
 	Wrap        uint32    `json:"wrap"`
@@ -117,16 +117,16 @@ type unlock struct {
 	Sealed      []byte    `json:"sealed"`
 }
 
-func (a *unlock) what() string {
+func (a *unlockAct) what() string {
 	return fmt.Sprintf("unlock %s for %s until %s by %s", a.Key, a.User, a.Until.Format(time.RFC3339), a.Holder)
 }
 
-func (a *unlock) aad() []byte {
+func (a *unlockAct) aad() []byte {
 	return bind("privyseal unlock 2", a.Fingerprint, fmt.Sprint(a.Wrap), a.UserID, a.Until.Format(time.RFC3339), a.Start)
 }
 
 // apply changes nothing of the state: what is unlocked lives in memory alone. That it happened is one generation and one entry of the log.
-func (a *unlock) apply(d *document, _ *Change) error {
+func (a *unlockAct) apply(d *document, _ *Change) error {
 	k, err := d.keyByFingerprint(a.Key, a.Fingerprint)
 	if err != nil {
 		return err
@@ -168,7 +168,7 @@ func (s *State) UnlockFor(ctx context.Context, by string, start []byte, spec Unl
 		return nil, err
 	}
 	sum := sha256.Sum256(start)
-	a := &unlock{
+	a := &unlockAct{
 		Key: k.Name, Fingerprint: k.Fingerprint, Wrap: k.Wrap, User: u.Name, UserID: u.id(), Holder: spec.Holder,
 		Until: spec.Until.UTC().Truncate(time.Second), Start: hex.EncodeToString(sum[:]),
 	}
@@ -232,7 +232,7 @@ type unattendedKey struct {
 func (v *Vault) prepare(next *State, c *Change) (done func(), err error) {
 	o := &v.unattended
 	switch a := c.act.(type) {
-	case *unlock:
+	case *unlockAct:
 		o.mu.Lock()
 		start := o.start
 		o.mu.Unlock()
@@ -262,7 +262,7 @@ func (v *Vault) prepare(next *State, c *Change) (done func(), err error) {
 	return func() {}, nil
 }
 
-func (o *unattendedKeys) keep(a *unlock, key *secret.Key, policy string) {
+func (o *unattendedKeys) keep(a *unlockAct, key *secret.Key, policy string) {
 	id := unattendedID{a.Fingerprint, a.UserID}
 	u := &unattendedKey{key: key, until: a.Until, wrap: a.Wrap, holder: a.Holder, policy: policy}
 	o.drop(id, nil)
