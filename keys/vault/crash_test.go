@@ -443,6 +443,13 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if dir := os.Getenv(adminEnv); dir != "" {
+		if err := admin(dir); err != nil {
+			fmt.Println("admin:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	os.Exit(m.Run())
 }
 
