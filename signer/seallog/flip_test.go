@@ -1,0 +1,215 @@
+package seallog_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/privyseal/privyseal/internal/seal"
+	"github.com/privyseal/privyseal/signer/seallog"
+)
+
+// files are those of a directory, by name.
+type files map[string][]byte
+
+func readFiles(t *testing.T, dir string) files {
+	t.Helper()
+	names, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := files{}
+	for _, n := range names {
+		data, err := os.ReadFile(filepath.Join(dir, n.Name()))
+		if errors.Is(err, os.ErrNotExist) || strings.HasPrefix(n.Name(), ".") {
+			continue // written or removed just now
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		f[n.Name()] = data
+	}
+	return f
+}
+
+// restore makes dir hold these files and no others.
+func (f files) restore(t *testing.T, dir string) {
+	t.Helper()
+	names, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range names {
+		if err := os.RemoveAll(filepath.Join(dir, n.Name())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, data := range f {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+const flipEntries = 14
+
+// flipLog is a small log with every kind of file: two files of the index, and entries that are in none.
+func flipLog(t *testing.T) (dir string, key seal.LogKey, all files) {
+	t.Helper()
+	dir = t.TempDir()
+	l := openWith(t, dir, small(4))
+	for n := 0; n < flipEntries; n += 2 {
+		fill(t, l, n, n+2)
+	}
+	if _, err := l.AppendEvent(t.Context(), "state", []byte(`{"generation":1}`)); err != nil {
+		t.Fatal(err)
+	}
+	for start := time.Now(); ; time.Sleep(time.Millisecond) { // the index goes to files in the background
+		if names, err := filepath.Glob(filepath.Join(dir, "index-*")); err != nil || len(names) >= 2 {
+			break
+		} else if time.Since(start) > 10*time.Second {
+			t.Fatalf("after 10 s the index has the files %v", names)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	all = readFiles(t, dir)
+	return dir, l.Key(), all
+}
+
+// tryFlipped opens a damaged log and asks for everything. A wrong answer is a failure; an error is none if the log itself is damaged.
+func tryFlipped(t *testing.T, dir, where string, logDamaged bool) {
+	t.Helper()
+	l, err := seallog.Open(dir, small(4))
+	if err != nil {
+		if !logDamaged {
+			t.Errorf("%s: a file that can be made anew keeps the log from opening: %v", where, err)
+		}
+		return
+	}
+	defer l.Close()
+	fine := func(err error) bool { return err == nil || logDamaged }
+	for n := range flipEntries {
+		rec, ok, err := l.Find(subject(n))
+		if !fine(err) || err == nil && (!ok || string(rec.Signature) != fmt.Sprintf("signature %d", n)) {
+			t.Errorf("%s: look-up of subject %d: %q %v %v", where, n, rec.Signature, ok, err)
+		}
+		p, err := l.ProofOf(int64(n))
+		if err == nil {
+			_, _, err = p.Verify(l.Key())
+		}
+		if !fine(err) {
+			t.Errorf("%s: proof of entry %d: %v", where, n, err)
+		}
+	}
+	if data, _, ok, err := l.LastEvent("state"); !fine(err) || err == nil && (!ok || string(data) != `{"generation":1}`) {
+		t.Errorf("%s: the last event: %q %v %v", where, data, ok, err)
+	}
+	for it, err := range l.Entries(0) {
+		if !fine(err) || err == nil && it.Entry.Signature != nil && it.Entry.Signature.Digest != subject(int(it.Index)).Digest {
+			t.Errorf("%s: entry %d: %v", where, it.Index, err)
+		}
+	}
+	if c, proof, err := l.Consistency(3); !fine(err) || err == nil && len(proof) == 0 {
+		t.Errorf("%s: consistency with %d entries: %v", where, c.Size, err)
+	}
+	if l.Size() == flipEntries+1 {
+		if s, err := l.Sign(t.Context(), subject(99), meta, constant("signature 99")); !fine(err) || err == nil && s.Existed {
+			t.Errorf("%s: signing on: %+v %v", where, s, err)
+		}
+	}
+}
+
+// flipBits flips one bit at a time, of every file of a log: Verify notices each, and nothing wrong is ever answered.
+func flipBits(t *testing.T, verifyEach, openEach int) {
+	dir, key, all := flipLog(t)
+	if _, err := seallog.Verify(t.Context(), dir, key, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		data := all[name]
+		path := filepath.Join(dir, name)
+		isLog := name == seallog.File
+		for bit := 0; bit < 8*len(data); bit += verifyEach {
+			flipped := bytes.Clone(data)
+			flipped[bit/8] ^= 1 << (bit % 8)
+			where := fmt.Sprintf("bit %d of octet %d of %s", bit%8, bit/8, strings.SplitN(name, "-", 2)[0])
+			if err := os.WriteFile(path, flipped, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := seallog.Verify(t.Context(), dir, key, nil)
+			var corrupt *seallog.CorruptError
+			var index *seallog.IndexError
+			switch {
+			case err == nil:
+				t.Errorf("%s: not noticed", where)
+			case isLog && !errors.As(err, &corrupt) || !isLog && !errors.As(err, &index):
+				t.Errorf("%s: %T %v", where, err, err)
+			}
+			if bit/verifyEach%openEach == 0 {
+				tryFlipped(t, dir, where, isLog)
+				all.restore(t, dir)
+			}
+		}
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestFlippedBits(t *testing.T) { flipBits(t, 1009, 7) }
+
+// The first bad entry is named.
+func TestFirstBadEntry(t *testing.T) {
+	dir, key, all := flipLog(t)
+	for n := range flipEntries {
+		data := bytes.Clone(all[seallog.File])
+		at := bytes.Index(data, fmt.Appendf(nil, "signature %d", n))
+		data[at+3] ^= 4
+		if err := os.WriteFile(filepath.Join(dir, seallog.File), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := seallog.Verify(t.Context(), dir, key, nil)
+		var corrupt *seallog.CorruptError
+		if !errors.As(err, &corrupt) || corrupt.Entry != int64(n) || !strings.Contains(err.Error(), fmt.Sprintf("entry %d,", n)) {
+			t.Errorf("entry %d was changed: %v", n, err)
+		}
+	}
+}
+
+// Files that are made from the log may be missing, cut, empty, or those of another log: the log opens, and answers.
+func TestLostIndexFiles(t *testing.T) {
+	dir, _, all := flipLog(t)
+	other := t.TempDir()
+	l := openWith(t, other, small(4))
+	fill(t, l, 1000, 1015)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	foreign := readFiles(t, other)
+	for name, data := range all {
+		if name == seallog.File {
+			continue
+		}
+		for what, content := range map[string][]byte{"missing": nil, "cut": data[:len(data)/2+1], "empty": {}, "foreign": foreign[name]} {
+			changed := maps.Clone(all)
+			if changed[name] = content; content == nil {
+				delete(changed, name)
+			}
+			changed.restore(t, dir)
+			tryFlipped(t, dir, name+" is "+what, false)
+		}
+	}
+	all.restore(t, dir)
+	foreign[seallog.File] = all[seallog.File]
+	foreign.restore(t, dir)
+	tryFlipped(t, dir, "all are of another log", false)
+}
