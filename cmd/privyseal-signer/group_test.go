@@ -121,7 +121,9 @@ func TestAdminGroup(t *testing.T) {
 	must(adminUID, adminGID, "user add bob --passphrase-file pass\nkey new k --type eddsa --purpose rpm --uid k --for ann\n"+
 		"grant give k bob --by ann --passphrase-file pass\nunlock k --for bob --until 1h --by ann --passphrase-file pass\nlist\nlog key\n", "bob")
 	must(0, 0, "freeze user bob\n", "freeze user bob")
+	must(adminUID, adminGID, "log tail\nlog verify\nlog checkpoint\n", "the log is whole")
 	refused(strangerUID, strangerUID, "freeze user ann\n", "permission denied")
+	refused(strangerUID, strangerUID, "log tail\n", "permission denied")
 	refused(adminUID, adminGID, "user add bob --passphrase-file pass\n", "user bob: name is taken")
 	// The log knows who it was from the kernel, whatever the command said.
 	must(keeperUID, adminGID, "log tail -n 6 --json\n", fmt.Sprintf(`"uid": %d`, adminUID))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/user"
@@ -188,9 +189,22 @@ func setAdminGroup(dir, name string) error {
 	if err := vault.SetAdminGroup(dir, gid); err != nil {
 		return err
 	}
-	// It holds no secret, and says where the members may sit.
-	conf := filepath.Join(dir, "signer.conf")
-	return errors.Join(os.Chown(conf, -1, gid), os.Chmod(conf, 0o640))
+	// What else the members may read holds no secret: where they may sit, and the log.
+	log := filepath.Join(dir, "log")
+	files, err := os.ReadDir(log)
+	if err != nil {
+		return err
+	}
+	open := []string{filepath.Join(dir, "signer.conf")}
+	for _, f := range files {
+		if f.Type().IsRegular() {
+			open = append(open, filepath.Join(log, f.Name()))
+		}
+	}
+	for _, file := range open {
+		err = errors.Join(err, os.Chown(file, -1, gid), os.Chmod(file, 0o640))
+	}
+	return errors.Join(err, os.Chown(log, -1, gid), os.Chmod(log, 0o750|fs.ModeSetgid))
 }
 
 func checkAddress(addr string) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -23,7 +24,7 @@ type array struct {
 }
 
 func openArray(path string, width int, flags int) (*array, error) {
-	f, err := os.OpenFile(path, flags|unix.O_NOFOLLOW, 0o600)
+	f, err := os.OpenFile(path, flags|unix.O_NOFOLLOW, filePerm(filepath.Dir(path)))
 	if err != nil {
 		return nil, err
 	}

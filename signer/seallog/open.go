@@ -157,7 +157,16 @@ func create(dir string, o Options) error {
 	if err != nil {
 		return err
 	}
-	return durable.WriteFile(path, encodePreamble(key), 0o600)
+	return durable.WriteFile(path, encodePreamble(key), filePerm(dir))
+}
+
+// filePerm is the mode of new files in dir. A directory that gives its group to them (setgid) is a vault's that a group administers: its members
+// read the log, which holds no secrets.
+func filePerm(dir string) fs.FileMode {
+	if st, err := os.Stat(dir); err == nil && st.Mode()&fs.ModeSetgid != 0 {
+		return 0o640
+	}
+	return 0o600
 }
 
 func (l *Log) open(o Options, flags int) error {

@@ -87,7 +87,7 @@ type runEntry struct {
 
 // writeRun makes a run of the items that next gives in order, and opens it.
 func writeRun(dir string, h runHead, next func() (runEntry, bool, error)) (*run, error) {
-	out, err := durable.Create(filepath.Join(dir, runName(h.first, h.mark.entries)), 0o600)
+	out, err := durable.Create(filepath.Join(dir, runName(h.first, h.mark.entries)), filePerm(dir))
 	if err != nil {
 		return nil, err
 	}
