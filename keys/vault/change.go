@@ -60,6 +60,8 @@ var acts = map[string]func() act{
 	"unlock":             func() act { return new(unlockAct) },
 	"lock":               func() act { return new(lockAgain) },
 	NoteCeremony:         func() act { return new(noteAct) },
+	NoteRevocation:       func() act { return new(noteAct) },
+	NoteBackup:           func() act { return new(noteAct) },
 	NoteRestore:          func() act { return new(noteAct) },
 }
 

@@ -8,8 +8,10 @@ import (
 
 // The acts of the console that change nothing of the vault and belong into the log all the same.
 const (
-	NoteCeremony = "ceremony" // a reviewed file of commands was run, and left a transcript
-	NoteRestore  = "restore"  // this vault was made from a backup
+	NoteCeremony   = "ceremony"       // a reviewed file of commands was run, and left a transcript
+	NoteRevocation = "key-revocation" // a key's revocation certificate was given out
+	NoteBackup     = "backup"         // a backup is about to be written; so it stands in the backup, too
+	NoteRestore    = "restore"        // this vault was made from a backup
 )
 
 const maxNote = 1024
@@ -31,9 +33,11 @@ func (a *noteAct) apply(*document, *Change) error {
 	return nil
 }
 
-// Note makes a change that only makes an entry of the log: kind is NoteCeremony or NoteRestore.
+// Note makes a change that only makes an entry of the log; kind is one of the above.
 func (s *State) Note(by, kind, text string) (*Change, error) {
-	if kind != NoteCeremony && kind != NoteRestore {
+	switch kind {
+	case NoteCeremony, NoteRevocation, NoteBackup, NoteRestore:
+	default:
 		return nil, fmt.Errorf("unknown note %.40q", kind)
 	}
 	a := &noteAct{text}
