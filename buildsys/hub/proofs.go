@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/privyseal/privyseal/buildsys"
@@ -29,7 +30,7 @@ func (i *sigItem) prove(logs logRing, f *rpmFile) error {
 	if err != nil {
 		return bad(err)
 	}
-	_, key, err := logs.checkpoint(p.Checkpoint)
+	tree, key, err := logs.checkpoint(p.Checkpoint)
 	if errors.Is(err, errUnknownLog) {
 		i.proved = proofUnknownLog
 		return nil
@@ -37,9 +38,12 @@ func (i *sigItem) prove(logs logRing, f *rpmFile) error {
 	if err != nil {
 		return bad(err)
 	}
-	entry, _, err := p.Verify(key.LogKey)
+	if err := seal.CheckInclusion(tree.Size, tree.Root, p.Index, seal.LeafHash(p.Entry), p.Path); err != nil {
+		return bad(fmt.Errorf("log proof: %w", err))
+	}
+	entry, err := seal.DecodeEntry(p.Entry)
 	if err != nil {
-		return bad(err)
+		return bad(fmt.Errorf("log proof: %w", err))
 	}
 	for _, s := range i.v.good {
 		var digest [sha256.Size]byte
