@@ -95,9 +95,9 @@ func TestAttestedPolicy(t *testing.T) {
 	}
 }
 
-// TestOldPackages signs packages of EL5 and EL6 among others, as rpm signs them, and
+// TestOldPackagesAreSignedAndVerified signs packages of EL5 and EL6 among others, as rpm signs them, and
 // verifies the published tree without hub, bridge and signer.
-func TestOldPackages(t *testing.T) {
+func TestOldPackagesAreSignedAndVerified(t *testing.T) {
 	s := site(t)
 	s.tag(t, "oldies", lab.RPM{Name: "oldies-new"})
 	s.tagFiles(t, "oldies-only", "old", []string{"old-1.0-1.el5", "old-1.0-1.el6"}, oldFiles...)
