@@ -16,7 +16,11 @@ import (
 	"github.com/privyseal/privyseal/buildsys/testbed"
 )
 
+// batch is how many packages are signed at a time, killRounds how many times; make
+// test-long has more rounds.
 const batch = 500
+
+var killRounds = 10
 
 // TestKills signs batches of 500 packages and kills signer, bridge and client in the
 // middle of them, at moments that chance chooses. Whoever is killed is started again,

@@ -2,5 +2,4 @@
 
 package trials
 
-// killRounds is how many batches are disturbed.
-const killRounds = 100
+func init() { killRounds = 100 }
