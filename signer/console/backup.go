@@ -20,6 +20,10 @@ func (c *Console) backup(ctx context.Context, args []string) error {
 		return err
 	}
 	defer file.Close()
+	// Before: a backup that does not hold this entry would be older than its own vault from the first moment on.
+	if err := c.note(ctx, vault.NoteBackup, fmt.Sprintf("backup to %.500q", words[0])); err != nil {
+		return err
+	}
 	if err := vault.Backup(ctx, c.Dir, file); err != nil {
 		return err
 	}

@@ -283,7 +283,7 @@ func (c *Console) keyRotate(ctx context.Context, args []string) error {
 	})
 }
 
-// keyRevocation gives the revocation certificate that was made with the key. Nothing is changed: who publishes it revokes the key.
+// keyRevocation gives the revocation certificate that was made with the key. Whoever publishes it revokes the key, so the log says that it was given out.
 func (c *Console) keyRevocation(ctx context.Context, args []string) error {
 	f := c.form()
 	by, pass := f.holder()
@@ -301,7 +301,11 @@ func (c *Console) keyRevocation(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		if err := c.give(*out, certificate); err != nil {
+		note, err := state.Note(c.author(), vault.NoteRevocation, "key revocation "+words[0]+" given out")
+		if err != nil {
+			return err
+		}
+		if err := c.applyWithFile(ctx, note, *out, certificate); err != nil {
 			return err
 		}
 		fmt.Fprintf(c.Out, "revocation certificate of key %s written to %s: whoever imports it takes the key for revoked, for ever\n", words[0], *out)

@@ -64,7 +64,7 @@ func init() {
 			about: "let inputs that were signed before get new signatures", run: onWord("KEY", (*vault.State).RaiseGeneration)},
 		{name: "key rotate", args: "KEY --by HOLDER [--passphrase-file F]", event: "key-rotate",
 			about: "replace the key under which the secret half lies, after a grant was revoked", run: (*Console).keyRotate},
-		{name: "key revocation", args: "KEY --by HOLDER --out F.asc", about: "give the revocation certificate that was made with the key", run: (*Console).keyRevocation},
+		{name: "key revocation", args: "KEY --by HOLDER --out F.asc", event: vault.NoteRevocation, about: "give the revocation certificate that was made with the key", run: (*Console).keyRevocation},
 		{name: "key export-ima", args: "KEY --by HOLDER --out F.der", about: "give the certificate by which kernels verify file signatures", run: (*Console).keyExportIMA},
 
 		{name: "grant give", args: "KEY USER --by HOLDER [--passphrase-file F]", event: "grant-add",
@@ -106,7 +106,7 @@ func init() {
 		{name: "log accept-clock", args: "--yes", event: "clock",
 			about: "take the clock as right although the log's last entry is later", run: (*Console).acceptClock},
 
-		{name: "backup", args: "FILE", about: "write vault and log to a file, also while serve runs", run: (*Console).backup},
+		{name: "backup", args: "FILE", event: vault.NoteBackup, about: "write vault and log to a file, also while serve runs", run: (*Console).backup},
 		{name: "restore", args: "FILE", event: vault.NoteRestore, about: "make a vault from a backup, where there is none", run: (*Console).restore},
 		{name: "ceremony", args: "FILE [--transcript FILE] [--witness NAME] [--check]", event: vault.NoteCeremony, anywhere: true,
 			about: "run a reviewed file of commands and keep a transcript, whose hash goes into the log", run: (*Console).ceremony},
