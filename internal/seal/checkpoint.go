@@ -51,6 +51,12 @@ func OpenCheckpoint(msg []byte, key LogKey) (*Checkpoint, error) {
 	case err != nil:
 		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
+	// One signature has one form: notes are compared by their bytes here and there.
+	for _, s := range n.Sigs {
+		if _, err := base64.StdEncoding.Strict().DecodeString(s.Base64); err != nil {
+			return nil, errors.New("checkpoint: the base64 of its signature is not in canonical form")
+		}
+	}
 	c, err := parseCheckpoint(n.Text)
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint: %w", err)
