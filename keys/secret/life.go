@@ -27,13 +27,13 @@ func (k *Key) entity() (*openpgp.Entity, error) {
 		return nil, fmt.Errorf("secret key: %w", err)
 	}
 	if e.PrivateKey == nil || e.PrivateKey.Dummy() {
-		return nil, fmt.Errorf("key %s: %w", k.KeyName(), errNoPrimary)
+		return nil, fmt.Errorf("key %s: %w", k.name(), errNoPrimary)
 	}
 	return e, nil
 }
 
-// KeyName is the key id of the primary key, for messages.
-func (k *Key) KeyName() string { return k.cert.KeyID() }
+// name is the key id of the primary key, for messages.
+func (k *Key) name() string { return k.cert.KeyID() }
 
 // HasPrimary tells whether the secret half of the primary key is here: without it the key can neither be extended nor revoked.
 func (k *Key) HasPrimary() bool {
@@ -60,9 +60,9 @@ func (k *Key) Revocation(now time.Time) ([]byte, error) {
 		RevocationReason: &reason,
 	}
 	if err := sig.RevokeKey(e.PrimaryKey, e.PrivateKey, config(now)); err != nil {
-		return nil, fmt.Errorf("revoking key %s: %w", k.KeyName(), err)
+		return nil, fmt.Errorf("revoking key %s: %w", k.name(), err)
 	}
-	packetBytes, err := serialize(sig, k.KeyName())
+	packetBytes, err := serialize(sig, k.name())
 	if err != nil {
 		return nil, err
 	}
@@ -93,19 +93,19 @@ func (k *Key) Extend(expires, now time.Time) (*Key, error) {
 		return &s, nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("extending key %s: %w", k.KeyName(), err)
+		return nil, fmt.Errorf("extending key %s: %w", k.name(), err)
 	}
 	out, err := write(e, true)
 	if err != nil {
-		return nil, fmt.Errorf("extending key %s: %w", k.KeyName(), err)
+		return nil, fmt.Errorf("extending key %s: %w", k.name(), err)
 	}
 	defer clear(out)
 	extended, err := Parse(out)
 	if err != nil {
-		return nil, fmt.Errorf("extending key %s: %w", k.KeyName(), err)
+		return nil, fmt.Errorf("extending key %s: %w", k.name(), err)
 	}
 	if extended.info.Fingerprint != k.info.Fingerprint || !extended.info.Expires.Equal(expires.Truncate(time.Second)) {
-		return nil, fmt.Errorf("extending key %s: it would be another key or expire at another moment; nothing was changed", k.KeyName())
+		return nil, fmt.Errorf("extending key %s: it would be another key or expire at another moment; nothing was changed", k.name())
 	}
 	return extended, nil
 }

@@ -32,8 +32,8 @@ func (d *document) check() error {
 	if err := keys.CheckName(d.Name); err != nil {
 		return fmt.Errorf("signer: %w", err)
 	}
-	if _, err := note.NewVerifier(d.LogKey); err != nil {
-		return fmt.Errorf("log key %.80q: %w", d.LogKey, err)
+	if v, err := note.NewVerifier(d.LogKey); err != nil || v.Name() != LogOrigin(d.Name) {
+		return fmt.Errorf("log key %.80q is not one of %s", d.LogKey, LogOrigin(d.Name))
 	}
 	if err := d.Argon2.Check(); err != nil {
 		return err
