@@ -24,6 +24,7 @@ func TestDemo(t *testing.T) {
 		"Hello, sealed world from hello 1.1": 1,
 		"signed 13, already 0, refused 0":    1,
 		"signed 4, already 13, refused 0":    1,
+		"verified 13, not verified 0":        1,
 		"-> refused":                         5,
 		"GPG check FAILED":                   2,
 		"is not signed":                      1,
