@@ -273,3 +273,29 @@ func TestCommandLine(t *testing.T) {
 		t.Errorf("exit %d: %s", code, out)
 	}
 }
+
+// A vault with a start passphrase serves when systemd passes it, and not without.
+func TestServeWithAStartPassphrase(t *testing.T) {
+	s := newSite(t)
+	s.write("privyseal-start", []byte("passphrase of the start\n"))
+	s.vault = filepath.Join(s.dir, "sealed")
+	t.Setenv("CREDENTIALS_DIRECTORY", s.dir)
+	s.must("init --name signer1 --bridge 127.0.0.1:1 --outer-cert signer.pem --outer-key signer.pem --outer-ca ca.pem --argon2-memory-kib 64 " +
+		"--start-passphrase-file privyseal-start\nuser add ann --passphrase-file pass\n")
+	s.serve()
+	if out := s.must("user add bob --passphrase-file pass\n"); !strings.Contains(out, "user bob added") {
+		t.Error(out)
+	}
+	other := newSite(t)
+	other.vault = s.vault + "-copy"
+	if err := os.CopyFS(other.vault, os.DirFS(s.vault)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(other.vault, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", "")
+	if out, code := finish(other.command("serve")); code != 1 || !strings.Contains(out, "no credential privyseal-start from systemd") {
+		t.Errorf("serve without its passphrase: exit %d\n%s", code, out)
+	}
+}
