@@ -14,7 +14,10 @@
 //     cannot be replayed or relayed to another.
 //   - TCP keepalive and TCP_USER_TIMEOUT (20 s) on every socket, dialled or
 //     accepted: a dead peer is noticed whether the connection is idle or has data
-//     under way. Multipath TCP is off: Landlock's rules do not cover it.
+//     under way, within 20 to 21 s, or 34 s at an end that still hears the other and
+//     has nothing to say. The kernel also takes a peer for dead that lives and does
+//     not read for 20 s while there is something for it. Multipath TCP is off:
+//     Landlock's rules do not cover it.
 //   - Handshakes have a deadline and run off the accept loop, with a cap per
 //     address (an IPv6 one counts as its /64) and in total; the oldest unfinished
 //     one makes room for the newest. A connection that says nothing stalls nobody.
