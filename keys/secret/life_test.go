@@ -141,6 +141,9 @@ func TestSignHash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if again, err := k.SignHash(h, at); err != nil || !bytes.Equal(again, sig) {
+		t.Errorf("the hash was used up: %v", err)
+	}
 	if whole, err := k.SignBinary(append(header, payload...), at); err != nil || !bytes.Equal(whole, sig) {
 		t.Errorf("not the signature of the same bytes: %v", err)
 	}

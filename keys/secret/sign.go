@@ -22,7 +22,7 @@ func (k *Key) SignBinary(data []byte, now time.Time) ([]byte, error) {
 	return k.sign(packet.SigTypeBinary, h, now)
 }
 
-// SignHash is SignBinary for data that somebody has hashed already: h is the SHA-256 state after all of it. The state is used up.
+// SignHash is SignBinary for data that somebody has hashed already: h is the SHA-256 state after all of it, and stays as it is.
 func (k *Key) SignHash(h hash.Hash, now time.Time) ([]byte, error) {
 	// A hash does not say what it is; its saved state does.
 	m, ok := h.(encoding.BinaryMarshaler)
@@ -30,10 +30,15 @@ func (k *Key) SignHash(h hash.Hash, now time.Time) ([]byte, error) {
 		return nil, errors.New("signing a hash: not a SHA-256 of the standard library")
 	}
 	state, err := m.MarshalBinary()
-	if err != nil || h.Size() != crypto.SHA256.Size() || !bytes.HasPrefix(state, []byte("sha\x03")) {
+	if err != nil || h.Size() != crypto.SHA256.Size() {
 		return nil, errors.New("signing a hash: not a SHA-256")
 	}
-	return k.sign(packet.SigTypeBinary, h, now)
+	own := crypto.SHA256.New()
+	restored, ok := own.(encoding.BinaryUnmarshaler)
+	if !ok || restored.UnmarshalBinary(state) != nil {
+		return nil, errors.New("signing a hash: not a SHA-256")
+	}
+	return k.sign(packet.SigTypeBinary, own, now)
 }
 
 // SignText gives a signature packet of type 0x01 over text as the clear-text framework has it (pgp.CleartextBytes, which this applies):
