@@ -68,7 +68,7 @@ func TestUsersAreShutOut(t *testing.T) {
 				t.Errorf("%s: %v, want %v", what, err, tc.want)
 			}
 		}
-		if grant == nil || st.Granted("ann", "release") || st.May("bob", "release") != nil {
+		if grant == nil || !st.Granted("ann", "release") || st.May("bob", "release") != nil {
 			t.Errorf("grants by who is shut out: %v", grant)
 		}
 		c, err := tc.out()

@@ -168,8 +168,11 @@ func (k *keyRecord) usable() error {
 	return nil
 }
 
-// Granted tells whether May has nothing against it.
-func (s *State) Granted(user, key string) bool { return s.May(user, key) == nil }
+// Granted tells whether user holds a grant of key (its name or fingerprint), whatever the state of both: enough to show the key, not to sign (May).
+func (s *State) Granted(user, key string) bool {
+	k, err := s.key(key)
+	return err == nil && s.grant(user, k.Name) != nil
+}
 
 func (s *State) grant(user, key string) *grantRecord {
 	if i, ok := slices.BinarySearchFunc(s.doc.Grants, grantRecord{Key: key, User: user}, byGrant); ok {
