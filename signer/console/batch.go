@@ -36,11 +36,13 @@ func (c *Console) Batch(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
+	here := *c
+	here.start, here.reviewed = new([]byte), true
 	for _, cmd := range s.commands {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := c.run(ctx, cmd.words); err != nil && !isHelp(err) {
+		if err := here.run(ctx, cmd.words); err != nil && !isHelp(err) {
 			return fmt.Errorf("%s:%d: %w", file, cmd.line, err)
 		}
 	}

@@ -56,16 +56,17 @@ func (c *Console) ceremony(ctx context.Context, args []string) error {
 		return err
 	}
 	defer file.Close()
-	t := &transcript{out: c.Out}
+	t := &transcript{out: c.Out, file: file}
 	failed := c.perform(ctx, s, t, witnesses)
-	if _, err := file.Write(t.text.Bytes()); err != nil {
-		return errors.Join(failed, fmt.Errorf("writing %s: %w", *to, err))
-	}
-	if err := file.CommitNew(); err != nil {
-		return errors.Join(failed, err)
-	}
+	// Whatever becomes of the stick it was to be on: it was shown, and its hash goes into the log.
+	kept := errors.Join(t.failed, file.Commit())
 	sum := t.sum()
-	fmt.Fprintf(c.Out, "\ntranscript written to %s\nsha256 %s\n", *to, sum)
+	if kept == nil {
+		fmt.Fprintf(c.Out, "\ntranscript written to %s\n", *to)
+	} else {
+		failed = errors.Join(failed, fmt.Errorf("the transcript was not kept, copy it from the terminal: %w", kept))
+	}
+	fmt.Fprintf(c.Out, "sha256 %s\n", sum)
 	// Where the ceremony did not get as far as a vault, there is no log to write to.
 	if _, err := c.state(); err == nil {
 		result := "done"
@@ -99,6 +100,7 @@ func (c *Console) note(ctx context.Context, kind, text string) error {
 func (c *Console) perform(ctx context.Context, s *script, t *transcript, witnesses []string) error {
 	t.begin(c, s, witnesses)
 	var failed error
+	start := new([]byte)
 	for i, cmd := range s.commands {
 		if failed = ctx.Err(); failed != nil {
 			t.printf("\ninterrupted before command %d\n", i+1)
@@ -110,7 +112,7 @@ func (c *Console) perform(ctx context.Context, s *script, t *transcript, witness
 		began := time.Now()
 		t.printf("    begun   %s\n", began.UTC().Format(time.RFC3339))
 		one := *c
-		one.Out, one.files = &said, &files
+		one.Out, one.files, one.start, one.reviewed = &said, &files, start, true
 		// What a command reads is hashed before it runs: afterwards the file may be another.
 		look := one
 		look.mode, look.Out = onlyCheck, io.Discard
@@ -131,22 +133,35 @@ func (c *Console) perform(ctx context.Context, s *script, t *transcript, witness
 		}
 		t.done++
 		t.printf("    done    in %s\n", time.Since(began).Round(time.Millisecond))
+		t.sync()
 	}
 	t.end(c, s)
 	return failed
 }
 
-// transcript is what a ceremony leaves: it is shown and kept.
+// transcript is what a ceremony leaves: it is shown, and kept as it grows.
 type transcript struct {
-	out  io.Writer
-	text bytes.Buffer
-	done int
+	out    io.Writer
+	file   *durable.File
+	text   bytes.Buffer
+	failed error // to write to file
+	done   int
 }
 
 func (t *transcript) printf(format string, args ...any) {
 	line := fmt.Appendf(nil, format, args...)
 	t.text.Write(line)
 	_, _ = t.out.Write(line)
+	if t.failed == nil {
+		_, t.failed = t.file.Write(line)
+	}
+}
+
+// sync makes what was written so far last: a ceremony may end with the power.
+func (t *transcript) sync() {
+	if t.failed == nil {
+		t.failed = t.file.OS().Sync()
+	}
 }
 
 func (t *transcript) list(lines []string) {

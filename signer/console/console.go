@@ -24,11 +24,12 @@ type Console struct {
 	Terminal Terminal
 	Serve    func(context.Context) error // the verb serve, which this package does not know
 
-	start   []byte // the start passphrase, once it was asked for
-	verb    string // under way, by the name it was called by
-	mode    mode
-	refusal error        // why nothing but help is given; with onlyHelp
-	files   *[]namedFile // if set, gathers the files that verbs name
+	start    *[]byte // the start passphrase, once it was asked for: shared by the commands of a file
+	verb     string  // under way, by the name it was called by
+	mode     mode
+	refusal  error        // why nothing but help is given; with onlyHelp
+	reviewed bool         // the command stands in a reviewed file: nobody is asked whether it is meant
+	files    *[]namedFile // if set, gathers the files that verbs name
 }
 
 // mode says how far a verb goes.
@@ -105,8 +106,11 @@ func openRecord(dir, signer string, key ed25519.PrivateKey) (*seallog.Log, error
 
 // Start gives the start passphrase: from systemd, where it was told to pass it, or from the terminal. It is asked for once.
 func (c *Console) Start() ([]byte, error) {
-	if c.start != nil {
-		return c.start, nil
+	if c.start == nil {
+		c.start = new([]byte)
+	}
+	if *c.start != nil {
+		return *c.start, nil
 	}
 	p, ok, err := vault.StartCredential()
 	if err == nil && !ok {
@@ -115,8 +119,11 @@ func (c *Console) Start() ([]byte, error) {
 		}
 		p, err = c.Terminal.ReadPassword("Start passphrase: ")
 	}
-	c.start = p
-	return p, err
+	if err != nil {
+		return nil, err
+	}
+	*c.start = p
+	return p, nil
 }
 
 func (c *Console) openLog(ctx context.Context) (*seallog.Log, error) {

@@ -2,7 +2,9 @@ package console
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -46,6 +48,7 @@ func (c *Console) userAdd(ctx context.Context, args []string) error {
 func (c *Console) userReset(ctx context.Context, args []string) error {
 	f := c.form()
 	pass := f.passphrase("the new passphrase of the user")
+	yes := f.yes()
 	words, err := f.parse(args, nil, "NAME")
 	if err != nil {
 		return err
@@ -55,6 +58,9 @@ func (c *Console) userReset(ctx context.Context, args []string) error {
 		return err
 	}
 	if _, err := state.User(words[0]); err != nil {
+		return err
+	}
+	if err := c.confirm(*yes, words[0]); err != nil {
 		return err
 	}
 	passphrase, err := c.newPassphrase(*pass, "user "+words[0])
@@ -82,6 +88,43 @@ func onWord(word string, make func(s *vault.State, by, name string) (*vault.Chan
 		}
 		return c.change(ctx, func(s *vault.State) (*vault.Change, error) { return make(s, c.author(), words[0]) })
 	}
+}
+
+// forEver is onWord for what has no way back: at a terminal the word is asked for again.
+func forEver(word string, make func(s *vault.State, by, name string) (*vault.Change, error)) func(*Console, context.Context, []string) error {
+	return func(c *Console, ctx context.Context, args []string) error {
+		f := c.form()
+		yes := f.yes()
+		words, err := f.parse(args, nil, word)
+		if err != nil {
+			return err
+		}
+		return c.change(ctx, func(s *vault.State) (*vault.Change, error) {
+			change, err := make(s, c.author(), words[0])
+			if err != nil {
+				return nil, err
+			}
+			return change, c.confirm(*yes, words[0])
+		})
+	}
+}
+
+// yes is the flag of a verb that asks whether it is meant.
+func (f *form) yes() *bool { return f.Bool("yes", false, "do not ask whether it is meant") }
+
+// confirm asks a person at a terminal to type a word again, before something that cannot be undone.
+func (c *Console) confirm(yes bool, word string) error {
+	if yes || c.reviewed || !c.Terminal.IsTerminal() {
+		return nil
+	}
+	again, err := c.Terminal.ReadLine(fmt.Sprintf("%s %s cannot be undone. Type %s again to do it: ", c.verb, word, word))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if strings.TrimSpace(again) != word {
+		return errors.New("not confirmed; nothing was changed (--yes does not ask)")
+	}
+	return nil
 }
 
 // onTwo is a verb that needs two words and does one change.

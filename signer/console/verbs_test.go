@@ -64,3 +64,32 @@ func TestSlipsOfTheFinger(t *testing.T) {
 		}
 	}
 }
+
+// What has no way back is asked for twice at a terminal; a reviewed file says what it means.
+func TestConfirmation(t *testing.T) {
+	r := newRoom(t)
+	r.must(setup...)
+	for _, tc := range []struct {
+		line    string
+		answers []string
+		err     string
+	}{
+		{"key retire release", []string{}, "not confirmed"},
+		{"key retire release", []string{"y"}, "not confirmed"},
+		{"key retire none", []string{}, "no such key"},
+		{"user delete bob", []string{"ann"}, "not confirmed"},
+		{"user reset bob --passphrase-file @bob.pass", []string{"no"}, "not confirmed"},
+		{"user reset bob --passphrase-file @bob.pass", []string{"bob"}, ""},
+		{"key retire release", []string{" release "}, ""},
+		{"user delete bob --yes", []string{}, ""},
+	} {
+		before := r.state().SHA256()
+		_, err := r.runAt(&typist{answers: tc.answers}, tc.line)
+		if (err == nil) != (tc.err == "") || err != nil && !strings.Contains(err.Error(), tc.err) {
+			t.Errorf("%s, typed %q: %v", tc.line, tc.answers, err)
+		}
+		if (r.state().SHA256() == before) != (tc.err != "") {
+			t.Errorf("%s, typed %q: changed something, or nothing", tc.line, tc.answers)
+		}
+	}
+}
