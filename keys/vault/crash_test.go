@@ -454,6 +454,7 @@ func TestMain(m *testing.M) {
 }
 
 func child(root string) error {
+	syscall.Umask(0o077) // as a careful unit has it
 	lock, err := Acquire(filepath.Join(root, "vault"))
 	if err != nil {
 		return err

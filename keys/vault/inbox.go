@@ -111,12 +111,16 @@ func drop(path string, data []byte) error {
 	if grouped(filepath.Dir(path)) {
 		perm = 0o640
 	}
+	return write(path, data, perm)
+}
+
+// write is durable.WriteFile with a mode that no umask takes anything from: a stricter one would shut the admin group, or the holder, out.
+func write(path string, data []byte, perm fs.FileMode) error {
 	f, err := durable.Create(path, perm)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	// The umask of an administrator may be stricter than what the holder needs.
 	if err := f.OS().Chmod(perm); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -318,7 +322,7 @@ func (b *inboxServer) answer(id string, err error) error {
 	if err != nil {
 		return err
 	}
-	return durable.WriteFile(b.dir("outbox", id+answerSuffix), data, b.v.perm)
+	return write(b.dir("outbox", id+answerSuffix), data, b.v.perm)
 }
 
 // reject sets aside what is no change, with the reason beside it.

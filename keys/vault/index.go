@@ -6,10 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
-
-	"github.com/privyseal/privyseal/internal/durable"
 )
 
 // indexFile lists the records of the state with their hashes. The state does not need it; it is what lets a message name the record that was
@@ -139,7 +138,10 @@ func (x *index) difference(d *document) (first string) {
 	return first
 }
 
-// writeIndex is not what a change waits for: without the list messages say less.
+// writeIndex is not what a change waits for, so nothing is synced: without the list messages say less, and a list that is half there says nothing.
 func (v *Vault) writeIndex(s *State) {
-	_ = durable.WriteFile(filepath.Join(v.dir, indexFile), indexOf(s).raw, v.perm)
+	path := filepath.Join(v.dir, indexFile)
+	if os.WriteFile(path+".new", indexOf(s).raw, v.perm) == nil && os.Chmod(path+".new", v.perm) == nil {
+		_ = os.Rename(path+".new", path)
+	}
 }

@@ -16,7 +16,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/privyseal/privyseal/internal/durable"
 	"github.com/privyseal/privyseal/keys/secret"
 )
 
@@ -72,7 +71,7 @@ func (v *Vault) publishStart() error {
 	v.unattended.mu.Lock()
 	v.unattended.start = private
 	v.unattended.mu.Unlock()
-	return durable.WriteFile(filepath.Join(v.dir, startFile), append(data, '\n'), v.perm)
+	return write(filepath.Join(v.dir, startFile), append(data, '\n'), v.perm)
 }
 
 // forgetStart ends what publishStart began, and with it all that was unlocked.

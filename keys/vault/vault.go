@@ -386,7 +386,7 @@ func (v *Vault) publish(ctx context.Context, next *State, entry stateEntry, afte
 	if err != nil {
 		return err
 	}
-	if err := durable.WriteFile(filepath.Join(v.dir, "state.next"), next.raw, v.perm); err != nil {
+	if err := write(filepath.Join(v.dir, "state.next"), next.raw, v.perm); err != nil {
 		return err
 	}
 	return v.announce(ctx, &pending{next: next, entry: data, after: after})
