@@ -25,8 +25,9 @@ type Session struct {
 	Signer string // the signer's name
 	User   string // whom the signer takes us for
 
-	conn  *tls.Conn // to the signer
-	outer *tls.Conn // to the bridge
+	w     *wire.Writer // of the writing goroutine; how much it sent may be asked
+	conn  *tls.Conn    // to the signer
+	outer *tls.Conn    // to the bridge
 	r     *wire.Reader
 	cfg   Config
 	lane  wire.Lane
@@ -35,6 +36,10 @@ type Session struct {
 	logKey  seal.LogKey
 	seen    *seal.Seen
 	streams chan struct{} // a token per payload under way
+
+	// Of the reading goroutine: how much the signer had heard, how much had been sent by then, and when.
+	arrived, expected uint64
+	progress          time.Time
 
 	window chan struct{} // a token per request under way
 	send   chan any      // to the writing goroutine
@@ -56,12 +61,17 @@ type answer struct {
 	reply *wire.Reply
 }
 
+// stall is the share of Silence within which what was sent has to make progress: with
+// the second until the next beat it is told in time.
+const stall = 0.6
+
 func newSession(conn *tls.Conn, r *wire.Reader, g *wire.Greeting, cfg Config) *Session {
 	lane, _ := wire.ParseLane(cfg.Lane) // checked by Dial
 	return &Session{
 		Signer:  g.Signer,
 		User:    g.User,
 		conn:    conn,
+		w:       wire.NewWriter(conn),
 		r:       r,
 		cfg:     cfg,
 		lane:    lane,
@@ -139,7 +149,11 @@ func (s *Session) readOne() error {
 	}
 	switch f.Type {
 	case wire.TypeBeat:
-		return nil
+		b, err := s.r.Beat(f)
+		if err != nil {
+			return err
+		}
+		return s.arrives(b)
 	case wire.TypeSignature:
 		sig, err := s.r.Signature(f)
 		if err != nil {
@@ -162,6 +176,21 @@ func (s *Session) readOne() error {
 	return &wire.ProtocolError{Msg: "a signer does not send a " + f.Type.String()}
 }
 
+// arrives judges whether what was sent reaches the signer: a path may be dead one way only, and the signer's beats come by the other.
+func (s *Session) arrives(b wire.Beat) error {
+	sent := s.w.Sent()
+	now := time.Now()
+	switch {
+	case b.Arrived > sent:
+		return &wire.ProtocolError{Msg: fmt.Sprintf("the signer heard %d bytes of %d that were sent", b.Arrived, sent)}
+	case b.Arrived == sent, b.Arrived > s.arrived, b.Waiting, s.expected <= b.Arrived:
+		s.arrived, s.expected, s.progress = b.Arrived, sent, now
+	case now.Sub(s.progress) > time.Duration(stall*float64(s.cfg.Silence)):
+		return &hop.Error{Cause: hop.Silent, Err: fmt.Errorf("nothing of what was sent for %s has come to the signer, although it can be heard", now.Sub(s.progress).Round(time.Second))}
+	}
+	return nil
+}
+
 func (s *Session) deliver(seq uint64, a answer) error {
 	s.mu.Lock()
 	got := s.pending[seq]
@@ -176,7 +205,7 @@ func (s *Session) deliver(seq uint64, a answer) error {
 
 // write sends requests, many to a flush.
 func (s *Session) write() {
-	w := wire.NewWriter(s.conn)
+	w := s.w
 	ping := time.NewTicker(pingEvery)
 	defer ping.Stop()
 	for {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/privyseal/privyseal/internal/daemon"
@@ -39,6 +40,9 @@ type session struct {
 	window chan struct{} // a token per request that is under way: read, not yet answered
 	out    chan any      // answers; has room for all that can be under way
 	wg     sync.WaitGroup
+
+	reader  *wire.Reader
+	waiting atomic.Bool // the reader has no room or turn for what comes
 
 	// Of the reader: payloads that are being taken, by the number of their Sign.
 	payloads map[uint64]*payload
@@ -75,6 +79,7 @@ func (s *server) session(ctx context.Context, outer *tls.Conn) {
 		out:      make(chan any, s.cfg.Limits.Window+2),
 		payloads: map[uint64]*payload{},
 		san:      pki.RoleURI(peer.Role, peer.Name),
+		reader:   wire.NewReader(conn),
 	}
 	// Says good-bye inside; Finish then does outside. Close would close what is outside as well.
 	defer conn.CloseWrite()
@@ -187,7 +192,7 @@ func (ss *session) run(ctx context.Context) string {
 
 // read takes requests. It returns when there will be no more.
 func (ss *session) read(ctx, work context.Context) error {
-	r := wire.NewReader(ss.conn)
+	r := ss.reader
 	var set time.Time // when the deadline was
 	for {
 		if now := time.Now(); !r.Buffered() || now.Sub(set) > ss.cfg.Limits.Idle/8 {
@@ -214,11 +219,13 @@ func (ss *session) read(ctx, work context.Context) error {
 			return &wire.ProtocolError{Msg: "a client does not send a " + f.Type.String()}
 		}
 		// A token goes to the answer, and back when that has been written.
+		ss.waiting.Store(true)
 		select {
 		case ss.window <- struct{}{}:
 		case <-work.Done():
 			return work.Err()
 		}
+		ss.waiting.Store(false)
 		if f.Type == wire.TypeCall {
 			c, err := r.Call(f)
 			if err != nil {
@@ -238,6 +245,8 @@ func (ss *session) readSign(work context.Context, r *wire.Reader, f wire.Frame) 
 	s, err := r.Sign(f, func(s *wire.Sign, n int) error {
 		ctx, cancel := ss.patient(work)
 		defer cancel()
+		ss.waiting.Store(true)
+		defer ss.waiting.Store(false)
 		var err error
 		if release, err = ss.budget.book(ctx, ss.user, s.Lane, n); err != nil {
 			release = func() {}
@@ -302,7 +311,9 @@ func (ss *session) readStream(work context.Context, r *wire.Reader, f wire.Frame
 	if p == nil {
 		return nil
 	}
+	ss.waiting.Store(true)
 	p.give(work, piece)
+	ss.waiting.Store(false)
 	if piece.End || piece.Drop {
 		delete(ss.payloads, piece.Seq)
 	}
@@ -346,7 +357,7 @@ func (ss *session) write() error {
 		case <-beat.C:
 			if quiet {
 				ss.conn.SetWriteDeadline(time.Now().Add(ss.cfg.Limits.Write))
-				if err := errors.Join(w.Beat(), w.Flush()); err != nil {
+				if err := errors.Join(w.Beat(wire.Beat{Arrived: ss.reader.Arrived(), Waiting: ss.waiting.Load()}), w.Flush()); err != nil {
 					return err
 				}
 			}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 )
 
 // Type of a frame.
@@ -89,12 +90,32 @@ type Frame struct {
 
 // Reader takes frames apart. It is for one goroutine.
 type Reader struct {
+	in   counter
 	br   *bufio.Reader
 	left int // unread payload of the current frame
 }
 
 // NewReader reads frames from r.
-func NewReader(r io.Reader) *Reader { return &Reader{br: bufio.NewReaderSize(r, 32<<10)} }
+func NewReader(r io.Reader) *Reader {
+	rd := &Reader{in: counter{r: r}}
+	rd.br = bufio.NewReaderSize(&rd.in, 32<<10)
+	return rd
+}
+
+// Arrived is how many bytes have come. It may be asked from any goroutine.
+func (r *Reader) Arrived() uint64 { return r.in.n.Load() }
+
+// counter counts what is read.
+type counter struct {
+	r io.Reader
+	n atomic.Uint64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n.Add(uint64(n))
+	return n, err
+}
 
 // Buffered tells whether bytes have arrived that were not asked for yet.
 func (r *Reader) Buffered() bool { return r.br.Buffered() > 0 }
@@ -122,8 +143,8 @@ func (r *Reader) Next() (Frame, error) {
 		return Frame{}, protocolf("a %s frame of %d bytes, more than %d", f.Type, n, MaxFrame)
 	case f.Type == TypeCall && n > maxCall:
 		return Frame{}, protocolf("a call of %d bytes, more than %d", n, maxCall)
-	case (f.Type == TypePing || f.Type == TypeBeat) && n != 0:
-		return Frame{}, protocolf("a %s frame with a payload", f.Type)
+	case f.Type == TypePing && n != 0, f.Type == TypeBeat && n != beatSize:
+		return Frame{}, protocolf("a %s frame with a payload of %d bytes", f.Type, n)
 	}
 	f.Len = int(n)
 	r.left = f.Len
@@ -163,10 +184,15 @@ func (r *Reader) skip() error {
 // Writer puts frames together. It is for one goroutine. After an error it keeps
 // failing.
 type Writer struct {
-	w   io.Writer
-	buf []byte
-	err error
+	w    io.Writer
+	buf  []byte
+	err  error
+	sent atomic.Uint64
 }
+
+// Sent is how many bytes were handed to the connection. It may be asked from any
+// goroutine.
+func (w *Writer) Sent() uint64 { return w.sent.Load() }
 
 // NewWriter writes frames to w, in pieces of at most one TLS record.
 func NewWriter(w io.Writer) *Writer { return &Writer{w: w, buf: make([]byte, 0, record)} }
@@ -175,6 +201,8 @@ func NewWriter(w io.Writer) *Writer { return &Writer{w: w, buf: make([]byte, 0, 
 // the moment, not after each message.
 func (w *Writer) Flush() error {
 	if w.err == nil && len(w.buf) > 0 {
+		// Before they are: an answer must not be ahead of what it answers.
+		w.sent.Add(uint64(len(w.buf)))
 		_, w.err = w.w.Write(w.buf)
 		w.buf = w.buf[:0]
 	}
@@ -218,6 +246,3 @@ func (w *Writer) frame(t Type, parts ...[]byte) error {
 
 // Ping tells the signer that the client is still there.
 func (w *Writer) Ping() error { return w.frame(TypePing) }
-
-// Beat tells the client that the signer is still there.
-func (w *Writer) Beat() error { return w.frame(TypeBeat) }

@@ -32,9 +32,11 @@ func TestMessagesSurviveTheWire(t *testing.T) {
 	call := &Call{Seq: 1, Verb: VerbUnlock, Key: "k", Passphrase: []byte("p\x00q")}
 	reply := &Reply{Seq: 1, Handle: 3, Key: &KeyInfo{Name: "k", Purposes: []string{"rpm"}, Created: time.Unix(1, 0).UTC()}}
 	fault := &Reply{Seq: 2, Fault: &Fault{Code: CodeNoKey, Msg: "no"}}
-	sig := &Signature{Seq: 1 << 60, Index: 77, Existed: true, Packet: []byte("packet")}
+	sig := &Signature{Seq: 1 << 60, Index: 77, Existed: true, Packet: []byte("packet"), Proof: []byte("proof")}
+	piece := &Stream{Seq: 1 << 50, End: true, Data: []byte("payload")}
+	beat := Beat{Arrived: 1 << 40, Waiting: true}
 	r := exchange(t, func(w *Writer) error {
-		return errors.Join(w.Greeting(greeting), w.Call(call), w.Ping(), w.Reply(reply), w.Reply(fault), w.Signature(sig), w.Beat())
+		return errors.Join(w.Greeting(greeting), w.Call(call), w.Ping(), w.Reply(reply), w.Reply(fault), w.Signature(sig), w.Stream(piece), w.Beat(beat))
 	})
 	next := func(want Type) Frame {
 		t.Helper()
@@ -61,7 +63,10 @@ func TestMessagesSurviveTheWire(t *testing.T) {
 	check(p, err, fault)
 	s, err := r.Signature(next(TypeSignature))
 	check(s, err, sig)
-	next(TypeBeat)
+	st, err := r.Stream(next(TypeStream), func(uint64) bool { return true })
+	check(st, err, piece)
+	b, err := r.Beat(next(TypeBeat))
+	check(b, err, beat)
 	if _, err := r.Next(); err != io.EOF {
 		t.Errorf("at the end: %v", err)
 	}
@@ -123,6 +128,17 @@ func TestBreachesAreRefused(t *testing.T) {
 		"frame of 4 GiB":         "\x03\x00\xff\xff\xff\xff",
 		"call too long":          frame(TypeCall, 0, strings.Repeat(" ", maxCall+1)),
 		"ping with a payload":    frame(TypePing, 0, "x"),
+		"beat without a payload": frame(TypeBeat, 0, ""),
+		"beat with flags":        frame(TypeBeat, 0, "12345678\xff"),
+		"stream too short":       frame(TypeStream, 0, "12345678"),
+		"stream with flags":      frame(TypeStream, 0, "12345678\xff"),
+		"piece too long":         frame(TypeStream, 0, "12345678\x00"+strings.Repeat("x", MaxPiece+1)),
+		"dropped with payload":   frame(TypeStream, 0, "12345678\x02x"),
+		"unknown lane":           frame(TypeSign, 0, "0123456789012\x03"+strings.Repeat("\x00", 9)),
+		"sign with flags":        frame(TypeSign, 0, "0123456789012\x00\x02"+strings.Repeat("\x00", 8)),
+		"parameter too long":     frame(TypeSign, 0, "0123456789012\x00\x00\xff\xff"+strings.Repeat("\x00", 6)),
+		"attestation too long":   frame(TypeSign, 0, "0123456789012\x00\x00\x00\x00\xff\xff\x00\x00\x00\x00"),
+		"parameter not there":    frame(TypeSign, 0, "0123456789012\x00\x00\x00\x09\x00\x00\x00\x00\x00\x00"),
 		"call that is not JSON":  frame(TypeCall, 0, "hunter2"),
 		"sign too short":         frame(TypeSign, 0, "12345"),
 		"sign claims 4 GiB":      frame(TypeSign, 0, signHeadOf(0xffffffff)),
@@ -181,6 +197,10 @@ func readAll(in io.Reader) error {
 			_, err = r.Sign(f, noLimit)
 		case TypeSignature:
 			_, err = r.Signature(f)
+		case TypeStream:
+			_, err = r.Stream(f, func(seq uint64) bool { return seq%2 == 0 })
+		case TypeBeat:
+			_, err = r.Beat(f)
 		}
 		if err != nil {
 			return err
@@ -227,8 +247,9 @@ func FuzzRead(f *testing.F) {
 	w.Reply(&Reply{Seq: 1, Fault: &Fault{Code: CodeBusy, Msg: "m"}})
 	w.Sign(&Sign{Seq: 2, Handle: 1, Op: OpData, Data: []byte("data")})
 	w.Signature(&Signature{Seq: 2, Packet: []byte("sig")})
+	w.Stream(&Stream{Seq: 2, Data: []byte("piece")})
 	w.Ping()
-	w.Beat()
+	w.Beat(Beat{Arrived: 7})
 	w.Flush()
 	f.Add(buf.Bytes())
 	f.Add([]byte(frame(TypeSign, flagMore, signHeadOf(9)+"123") + frame(TypeSign, 0, "456789")))
@@ -248,6 +269,10 @@ func FuzzRead(f *testing.F) {
 				_, err = r.Reply(fr)
 			case TypeSignature:
 				_, err = r.Signature(fr)
+			case TypeStream:
+				_, err = r.Stream(fr, func(seq uint64) bool { return seq%2 == 0 })
+			case TypeBeat:
+				_, err = r.Beat(fr)
 			case TypeSign:
 				var s *Sign
 				// What a signer's budget does: no more than has come.
