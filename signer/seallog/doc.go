@@ -1,37 +1,67 @@
-// Package seallog is the record of signatures: an append-only file in which every signature is durable before it leaves.
+// Package seallog is the log of the signer: an append-only Merkle tree in which every signature is durable before it leaves.
 //
-// It does two jobs. It is the answer to "what did this signer sign, for whom, when", and it makes signing idempotent: the same
-// subject (key, operation, signature type and hash, digest of the signed bytes, generation) gets the same signature bytes, so a client
-// that lost a reply can ask again and a batch can be resumed.
+// It does three jobs. It answers "what did this signer sign, for whom, when". It makes signing idempotent: the same subject (key,
+// operation, signature type and hash, digest of the signed bytes, generation) gets the same signature bytes, so a client that lost a
+// reply can ask again and a batch can be resumed. And it gives out proofs (package internal/seal): each signature comes with one that it
+// is in the log, and one asks for a proof that the log only grew since a checkpoint that one has.
 //
-//	log, err := seallog.Open(dir)
-//	sig, index, existed, err := log.Sign(ctx, subject, meta, func() ([]byte, error) { return key.SignBinary(data, now) })
+//	log, err := seallog.Open(dir, seallog.Options{Origin: "privyseal/signer1", Key: key})
+//	signed, err := log.Sign(ctx, subject, meta, func() ([]byte, error) { return key.SignBinary(data, now) })
 //
 // Checking that the caller may have the signature is the caller's work, every time, also for one that existed.
 //
 // # Group commit
 //
-// One fsync makes all entries last that wait at that moment. So the rate grows with company: keep many Sign calls in flight and
-// bound the processor work inside make, not the calls; or use Start and Wait, the two halves of Sign.
+// One fsync and one Ed25519 signature make all entries last that wait at that moment. So the rate grows with company: keep many Sign calls
+// in flight and bound the processor work inside make, not the calls; or use Start and Wait, the two halves of Sign.
 //
-// # File
+// # Truth
 //
-// DIR/seal.log is a sequence of frames, one a commit. A frame is: 8 octets of magic; length of its body, number of its entries, index
-// of its first entry; the hash of the frame before; its own hash (SHA-256 over all that stands before it in the header, and the
-// body). The body is entries with their lengths. The chain makes it impossible to change, drop or reorder a frame without changing
-// all that follow.
+// DIR/seal.log is all that must be kept. It begins with the log's public key, so it says which log it is. Then come frames, one a
+// commit: 8 octets of magic; length of the body, number of entries, index of the first; the hash of the frame before; the root of the
+// tree with this frame, and the log key's signature of that checkpoint; the frame's own hash (SHA-256 over all that stands before it in
+// the header, and the body). The body is entries (seal.EncodeEntry) with their lengths. So a checkpoint is durable with the
+// entries that it covers, by the same fsync, and none is ever signed that the log does not hold.
 //
-// A frame is written only after the one before is durable. So when power fails, only the last frame can be incomplete: Open cuts it
-// off, keeps the bytes beside the log as torn-OFFSET, and says so in Notice. If a broken frame is followed by a sound one, something
-// else happened, and Open refuses to start, naming the offset.
+// A frame is written only after the one before is durable. When power fails, only the last can be incomplete: Open cuts it off, keeps
+// the bytes as torn-OFFSET and says so in Notice. If it was whole once (the files below know of it), or a sound frame follows a broken
+// one, something else happened: Open refuses with a *CorruptError, and changes nothing. A log that is shorter than it was is
+// refused with a *seal.RollbackError.
+//
+// # What follows from it
+//
+// These files are written after the frame, not synced with it, and may lag. They are caught up from the log at the start, checked
+// whenever they are read, and made anew from the log where they are found wrong; lost ones, too.
+//
+//	tree            the hashes of the tree, 64 bytes an entry, in tlog's order; proofs are made from it and checked against the signed root
+//	places          where each entry stands, 8 bytes; what is read there must have the hash in tree
+//	index-FROM-END  subjects (and kinds of events) of a range of entries, sorted: 24 bytes an entry, in blocks of 4 KiB with check sums
+//
+// The newest entries of the index are in memory, up to 16,384 of them; then they go to a file. Four neighbouring files of one size are
+// merged into one, beside the work. A look-up reads one block from each file, about ten at 10,000,000 entries. Memory: eight bytes for
+// each block of the index, 0.5 MiB at 10,000,000 entries, and what waits to be written, a few MiB at most. The start reads what came after the
+// newest index file, so it does not grow with the log.
+//
+// # Time
+//
+// No entry is before the one before it. When the clock is behind the last entry nothing is signed: *ClockError. Up to a second is waited
+// for. Where the last entry came from a clock that was ahead, a person can say so with AcceptClock, which is recorded.
+//
+// # Failure
 //
 // When writing fails (disk full), the file is cut back to its last frame, nobody gets a signature, and the next Sign tries again. When
-// fsync itself fails, nothing is known about what the disk holds: the log refuses everything until it is opened anew.
+// fsync itself fails, nothing is known about what the disk holds: the log refuses everything until it is opened anew. If the
+// files that follow cannot be written, their records wait in memory; when these are many, commits are refused until they can.
+//
+// # Checking
+//
+// The start trusts what it has not read: what changed before the newest index file is found when it is read, and by Verify, which
+// reads everything and names the first bad entry. Who can write the directory can put an older copy of all of it in place: only
+// somebody outside who has a later checkpoint notices, and so clients, hub and exports keep one (Verify, VerifyExport and
+// Consistency take it). Who also has the log's key can write another history; that shows in the same way.
 //
 // # Limits
 //
-// The look-up index lives in memory, less than 100 bytes a signature, and is rebuilt by reading the file at start. Whoever can write the
-// file can also replace it with an older copy of itself: only somebody outside who remembers its head can notice.
-// Texts of an entry: 64 bytes of key fingerprint and user, 32 of operation and event kind, 1024 of description (cut); signatures 16 KiB;
-// event data 64 KiB. Frames: 1 MiB.
+// Those of entries are in package seal. Frames: 1 MiB. A log opened without its key is for reading: if its index files are missing and it is
+// long, entries can be read in order, and nothing is looked up (ErrNoIndex).
 package seallog

@@ -177,8 +177,9 @@ func splitBody(body []byte, count uint32, each func(offset int, entry []byte) er
 	return nil
 }
 
-// soundFrameAfter looks for a frame after offset whose own hash is right and that comes after entry next.
-func soundFrameAfter(f *os.File, offset, size, next int64) (at int64, found bool, err error) {
+// soundFrameAfter looks for a frame after offset whose own hash is right, that comes after entry next, and whose checkpoint the log's key
+// signed: what an entry holds can look like a frame, but nobody else can sign the future.
+func soundFrameAfter(f *os.File, key seal.LogKey, offset, size, next int64) (at int64, found bool, err error) {
 	const window = 1 << 18
 	buf := make([]byte, window+len(magic)-1)
 	for at := offset + 1; at < size; at += window {
@@ -194,7 +195,7 @@ func soundFrameAfter(f *os.File, offset, size, next int64) (at int64, found bool
 			found := at + int64(from+i)
 			r := frameReader{r: bufio.NewReader(io.NewSectionReader(f, found, size-found))}
 			h, _, err := r.next()
-			if err == nil && h.first >= next {
+			if err == nil && h.first >= next && key.VerifyCheckpoint(h.first+int64(h.count), h.root, h.sig[:]) {
 				return found, true, nil
 			}
 			from += i + 1

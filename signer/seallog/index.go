@@ -2,6 +2,7 @@ package seallog
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -65,9 +66,20 @@ func newIndex(dir string, flushAt int64) *index {
 // listRuns opens the runs in dir that follow each other from the first entry on, the longest of each place. What is damaged, or
 // superseded, is returned as rest.
 func listRuns(dir string) (runs []*run, rest []string, err error) {
+	// Whoever reads beside the signer may see a run go, since it was merged into another.
+	for tries := 0; ; tries++ {
+		var gone bool
+		if runs, rest, gone, err = listRunsOnce(dir); err != nil || !gone || tries == 5 {
+			return runs, rest, err
+		}
+		closeRuns(runs)
+	}
+}
+
+func listRunsOnce(dir string) (runs []*run, rest []string, gone bool, err error) {
 	names, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, false, err
 	}
 	type found struct {
 		first, end int64
@@ -79,12 +91,7 @@ func listRuns(dir string) (runs []*run, rest []string, err error) {
 			all = append(all, found{first, end, filepath.Join(dir, n.Name())})
 		}
 	}
-	slices.SortFunc(all, func(a, b found) int {
-		if a.first != b.first {
-			return int(min(1, max(-1, a.first-b.first)))
-		}
-		return int(min(1, max(-1, b.end-a.end)))
-	})
+	slices.SortFunc(all, func(a, b found) int { return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(b.end, a.end)) })
 	next := int64(0)
 	for _, f := range all {
 		if f.first != next {
@@ -92,18 +99,20 @@ func listRuns(dir string) (runs []*run, rest []string, err error) {
 			continue
 		}
 		r, err := openRun(f.path)
-		if err != nil {
-			if errors.Is(err, fs.ErrNotExist) || isDamaged(err) {
-				rest = append(rest, f.path)
-				continue
-			}
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			gone = true
+		case isDamaged(err):
+			rest = append(rest, f.path)
+		case err != nil:
 			closeRuns(runs)
-			return nil, nil, err
+			return nil, nil, false, err
+		default:
+			runs = append(runs, r)
+			next = f.end
 		}
-		runs = append(runs, r)
-		next = f.end
 	}
-	return runs, rest, nil
+	return runs, rest, gone, nil
 }
 
 func isDamaged(err error) bool {
@@ -329,7 +338,7 @@ func (x *index) total(fingerprint string) int64 {
 	return x.totals[fingerprint]
 }
 
-// covering gives the run that a damaged file belongs to.
+// byPath gives the run in a file.
 func (x *index) byPath(path string) *run {
 	x.mu.RLock()
 	defer x.mu.RUnlock()

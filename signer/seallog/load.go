@@ -17,11 +17,7 @@ import (
 
 // load finds the end of the log: from where the index files know it, frame by frame. What they lack is added.
 func (l *Log) load() error {
-	st, err := l.file.Stat()
-	if err != nil {
-		return err
-	}
-	size := st.Size()
+	// In this order: another process may be writing, and the log is always ahead of what follows from it.
 	witness, err := l.witness()
 	if err != nil {
 		return err
@@ -30,6 +26,11 @@ func (l *Log) load() error {
 	if err != nil {
 		return err
 	}
+	st, err := l.file.Stat()
+	if err != nil {
+		return err
+	}
+	size := st.Size()
 	from, last, runs, unfit := l.newestMark(runs, size)
 	if unfit != nil {
 		l.note("%s: its index files did not fit (%v) and were made anew", l.path, unfit)
@@ -293,7 +294,7 @@ func (l *Log) repair(size, witness int64, cause error) error {
 	corrupt := func(format string, args ...any) error {
 		return &CorruptError{l.path, l.at.offset, l.at.entries, fmt.Sprintf("%v; %s", cause, fmt.Sprintf(format, args...))}
 	}
-	at, found, err := soundFrameAfter(l.file, l.at.offset, size, l.at.entries)
+	at, found, err := soundFrameAfter(l.file, l.key, l.at.offset, size, l.at.entries)
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", l.path, err)
 	}

@@ -8,3 +8,6 @@ import "testing"
 func TestEveryFlippedBit(t *testing.T) { flipBits(t, 1, 29) }
 
 func TestKillLong(t *testing.T) { killRounds(t, 100) }
+
+// Ten million signatures: memory is flat, the start quick, a look-up a few reads.
+func TestTenMillionEntries(t *testing.T) { bigLog(t, 10_000_000) }
