@@ -27,6 +27,7 @@ func TestOperationsPageHasEverySetting(t *testing.T) {
 	page := operations(t)
 	cfg := reflect.ValueOf(bridge.Default())
 	rows := 0
+	conf := "[bridge]\nclient_listen = 127.0.0.1:0\nsigner_listen = 127.0.0.1:0\ncert = c\nca = a\n"
 	for i := range cfg.NumField() {
 		name, opts, _ := strings.Cut(cfg.Type().Field(i).Tag.Get("ini"), ",")
 		if opts == "required" {
@@ -48,12 +49,25 @@ func TestOperationsPageHasEverySetting(t *testing.T) {
 			def = "in `cert`"
 		}
 		rows++
+		if def != "none" && name != "key" {
+			conf += name + " = " + strings.Trim(def, "`") + "\n"
+		}
 		if row := fmt.Sprintf("\n| `%s` | %s | ", name, def); !strings.Contains(page, row) {
 			t.Errorf("the table lacks %q", row)
 		}
 	}
 	if rows < 15 {
 		t.Errorf("only %d settings found", rows)
+	}
+	// What the table says can be written as it stands there.
+	path := filepath.Join(t.TempDir(), "bridge.conf")
+	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := bridge.Default()
+	want.ClientListen, want.SignerListen, want.Cert, want.CA = "127.0.0.1:0", "127.0.0.1:0", "c", "a"
+	if got, err := bridge.LoadConfig(path); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v %v\n%s", got, err, conf)
 	}
 }
 
