@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -101,6 +102,12 @@ func TestAdminGroup(t *testing.T) {
 		})
 		if err != nil {
 			t.Fatal(err)
+		}
+	}
+	if os.Getuid() == 0 {
+		// Root would leave files behind that serve cannot open.
+		if _, err := Acquire(s.dir); err == nil || !strings.Contains(err.Error(), "run this as that user") {
+			t.Errorf("root takes another user's vault: %v", err)
 		}
 	}
 	if err := SetAdminGroup(s.dir, gid); err != nil {

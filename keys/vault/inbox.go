@@ -107,21 +107,31 @@ func Submit(ctx context.Context, dir string, c *Change) error {
 
 // drop lets a change appear in the inbox, readable for the holder, which may be another user.
 func drop(path string, data []byte) error {
-	perm := fs.FileMode(0o600)
 	if grouped(filepath.Dir(path)) {
-		perm = 0o640
+		return write(path, data, 0o640)
 	}
-	return write(path, data, perm)
+	st, err := os.Stat(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	owner, ok := st.Sys().(*syscall.Stat_t)
+	if !ok || os.Geteuid() != 0 {
+		return write(path, data, 0o600)
+	}
+	// Root, in the vault of another user.
+	return writeAs(path, data, 0o600, int(owner.Uid))
 }
 
 // write is durable.WriteFile with a mode that no umask takes anything from: a stricter one would shut the admin group, or the holder, out.
-func write(path string, data []byte, perm fs.FileMode) error {
+func write(path string, data []byte, perm fs.FileMode) error { return writeAs(path, data, perm, -1) }
+
+func writeAs(path string, data []byte, perm fs.FileMode, uid int) error {
 	f, err := durable.Create(path, perm)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := f.OS().Chmod(perm); err != nil {
+	if err := errors.Join(f.OS().Chown(uid, -1), f.OS().Chmod(perm)); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	if _, err := f.Write(data); err != nil {

@@ -7,10 +7,14 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -173,7 +177,15 @@ func Acquire(dir string) (*Lock, error) {
 		return nil, fmt.Errorf("vault: %s is open to everyone on this machine (mode %04o): chmod 700 it", dir, mode)
 	}
 	path := filepath.Join(dir, "lock")
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	flags := os.O_RDWR | os.O_CREATE
+	foreign := notMine(st)
+	if foreign != nil {
+		flags = os.O_RDWR // root must not leave files here that the owner cannot use
+	}
+	f, err := os.OpenFile(path, flags|unix.O_NOFOLLOW, 0o600)
+	if foreign != nil && errors.Is(err, fs.ErrNotExist) {
+		return nil, foreign
+	}
 	if errors.Is(err, fs.ErrPermission) {
 		// A member of the admin group: the vault is another user's, and changes go through its inbox.
 		return nil, fmt.Errorf("%s belongs to another user: %w", dir, ErrHeld)
@@ -188,7 +200,24 @@ func Acquire(dir string) (*Lock, error) {
 		}
 		return nil, fmt.Errorf("locking %s: %w", path, err)
 	}
+	if foreign != nil {
+		f.Close()
+		return nil, foreign
+	}
 	return &Lock{dir, f}, nil
+}
+
+// notMine refuses root the vault of another user: what root writes there (a state, an index of the log) serve could not open afterwards.
+func notMine(st fs.FileInfo) error {
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	if !ok || os.Geteuid() != 0 || sys.Uid == 0 {
+		return nil
+	}
+	who := strconv.Itoa(int(sys.Uid))
+	if u, err := user.LookupId(who); err == nil {
+		who = u.Username
+	}
+	return fmt.Errorf("the vault belongs to user %s and serve does not run: run this as that user (runuser -u %s -- privyseal-signer ...)", who, who)
 }
 
 // Release gives the lock up.
@@ -375,7 +404,15 @@ func (v *Vault) applyAs(ctx context.Context, c *Change, uid int) error {
 	if len(purged) > 0 {
 		what += "; secrets removed of " + list(purged)
 	}
-	return v.publish(ctx, next, stateEntry{Op: c.Op, By: c.By, UID: uid, What: what, Change: c.ID}, after)
+	return v.publish(ctx, next, stateEntry{Op: c.Op, By: short(c.By, 200), UID: uid, What: short(what, 2000), Change: c.ID}, after)
+}
+
+// short cuts a text that the record need not hold in full.
+func short(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	return strings.ToValidUTF8(s[:limit], "") + "..."
 }
 
 // publish writes, announces and installs a state.
