@@ -211,6 +211,14 @@ func TestIMA(t *testing.T) {
 			t.Errorf("openssl %q: %v\n%s", args, err, out)
 		}
 	}
+	// And what the kernel's own tool says of the whole value.
+	file := filepath.Join(dir, "file")
+	if err := errors.Join(os.WriteFile(file, []byte("file"), 0o600), os.WriteFile(file+".sig", value, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("evmctl", "ima_verify", "--sigfile", "--key", filepath.Join(dir, "cert.der"), file).CombinedOutput(); err != nil {
+		t.Errorf("evmctl: %v\n%s", err, out)
+	}
 	for name, try := range map[string]func() error{
 		"short digest": func() error { _, err := k.SignIMA(8, digest[:20], at); return err },
 		"md5":          func() error { _, err := k.SignIMA(1, digest[:16], at); return err },
