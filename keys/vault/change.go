@@ -57,7 +57,7 @@ var acts = map[string]func() act{
 	"policy":             func() act { return new(setPolicy) },
 	"hub-key-add":        func() act { return new(addHubKey) },
 	"hub-key-retire":     func() act { return new(retireHubKey) },
-	"unlock":             func() act { return new(unlockAct) },
+	"unlock":             func() act { return new(unlockFor) },
 	"lock":               func() act { return new(lockAgain) },
 	NoteCeremony:         func() act { return new(noteAct) },
 	NoteRevocation:       func() act { return new(noteAct) },

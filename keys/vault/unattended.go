@@ -104,7 +104,7 @@ type Unlocked struct {
 	Until             time.Time
 }
 
-type unlockAct struct {
+type unlockFor struct {
 	Key         string    `json:"key"`
 	Fingerprint string    `json:"fingerprint"`
 	Wrap        uint32    `json:"wrap"`
@@ -116,16 +116,16 @@ type unlockAct struct {
 	Sealed      []byte    `json:"sealed"`
 }
 
-func (a *unlockAct) what() string {
+func (a *unlockFor) what() string {
 	return fmt.Sprintf("unlock %s for %s until %s by %s", a.Key, a.User, a.Until.Format(time.RFC3339), a.Holder)
 }
 
-func (a *unlockAct) aad() []byte {
+func (a *unlockFor) aad() []byte {
 	return bind("privyseal unlock 2", a.Fingerprint, fmt.Sprint(a.Wrap), a.UserID, a.Until.Format(time.RFC3339), a.Start)
 }
 
 // apply changes nothing of the state: what is unlocked lives in memory alone. That it happened is one generation and one entry of the log.
-func (a *unlockAct) apply(d *document, _ *Change) error {
+func (a *unlockFor) apply(d *document, _ *Change) error {
 	k, err := d.keyByFingerprint(a.Key, a.Fingerprint)
 	if err != nil {
 		return err
@@ -167,7 +167,7 @@ func (s *State) UnlockFor(ctx context.Context, by string, start []byte, spec Unl
 		return nil, err
 	}
 	sum := sha256.Sum256(start)
-	a := &unlockAct{
+	a := &unlockFor{
 		Key: k.Name, Fingerprint: k.Fingerprint, Wrap: k.Wrap, User: u.Name, UserID: u.id(), Holder: spec.Holder,
 		Until: spec.Until.UTC().Truncate(time.Second), Start: hex.EncodeToString(sum[:]),
 	}
@@ -186,10 +186,10 @@ func (s *State) UnlockFor(ctx context.Context, by string, start []byte, spec Unl
 }
 
 type lockAgain struct {
-	Key    string `json:"key"`
-	User   string `json:"user"`
-	UserID string `json:"user_id"`
-	Finger string `json:"fingerprint"`
+	Key         string `json:"key"`
+	User        string `json:"user"`
+	UserID      string `json:"user_id"`
+	Fingerprint string `json:"fingerprint"`
 }
 
 func (a *lockAgain) what() string { return fmt.Sprintf("lock %s for %s", a.Key, a.User) }
@@ -231,7 +231,7 @@ type unattendedKey struct {
 func (v *Vault) prepare(next *State, c *Change) (done func(), err error) {
 	o := &v.unattended
 	switch a := c.act.(type) {
-	case *unlockAct:
+	case *unlockFor:
 		o.mu.Lock()
 		start := o.start
 		o.mu.Unlock()
@@ -256,12 +256,12 @@ func (v *Vault) prepare(next *State, c *Change) (done func(), err error) {
 		}
 		return func() { o.keep(a, opened, textSum(next.doc.Policy)) }, nil
 	case *lockAgain:
-		return func() { o.drop(unattendedID{a.Finger, a.UserID}, nil) }, nil
+		return func() { o.drop(unattendedID{a.Fingerprint, a.UserID}, nil) }, nil
 	}
 	return func() {}, nil
 }
 
-func (o *unattendedKeys) keep(a *unlockAct, key *secret.Key, policy string) {
+func (o *unattendedKeys) keep(a *unlockFor, key *secret.Key, policy string) {
 	id := unattendedID{a.Fingerprint, a.UserID}
 	u := &unattendedKey{key: key, until: a.Until, wrap: a.Wrap, holder: a.Holder, policy: policy}
 	o.drop(id, nil)

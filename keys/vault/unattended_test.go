@@ -128,13 +128,13 @@ func TestUnattended(t *testing.T) {
 	}
 
 	// A sealed secret that was altered, or whose terms were, opens nothing.
-	for name, alter := range map[string]func(*unlockAct){
-		"bit":   func(u *unlockAct) { u.Sealed[len(u.Sealed)-1] ^= 1 },
-		"until": func(u *unlockAct) { u.Until = u.Until.Add(time.Hour) },
-		"key":   func(u *unlockAct) { u.Sealed = u.Sealed[:40] },
+	for name, alter := range map[string]func(*unlockFor){
+		"bit":   func(u *unlockFor) { u.Sealed[len(u.Sealed)-1] ^= 1 },
+		"until": func(u *unlockFor) { u.Until = u.Until.Add(time.Hour) },
+		"key":   func(u *unlockFor) { u.Sealed = u.Sealed[:40] },
 	} {
 		c := unlock()
-		a, ok := c.act.(*unlockAct)
+		a, ok := c.act.(*unlockFor)
 		if !ok {
 			t.Fatal("not an unlock")
 		}
