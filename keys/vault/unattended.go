@@ -290,6 +290,10 @@ func (u *unattendedKey) holds(s *State, id unattendedID) bool {
 	if !ok || k.Wrap != u.wrap || textSum(s.doc.Policy) != u.policy || !clock().Before(u.until) {
 		return false
 	}
+	// A key that was extended meanwhile is, as it lies open, still the one of before.
+	if end := u.key.Expires(); !end.IsZero() && !clock().Before(end) {
+		return false
+	}
 	user, ok := s.byID[id.userID]
 	return ok && s.May(user.Name, k.Name) == nil
 }

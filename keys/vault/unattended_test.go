@@ -183,6 +183,27 @@ func TestUnattendedEnds(t *testing.T) {
 	}
 }
 
+// What lies open expires as it was when it was opened: the console extended the key, and has to unlock that.
+func TestUnattendedIsTheKeyOfThen(t *testing.T) {
+	s := newSite(t)
+	v, done := s.hold()
+	defer done()
+	s.addKey(v, "release", "ann")
+	ctx := t.Context()
+	s.apply(v, first2(v.State().ExtendKey(ctx, "test", "release", time.Now().Add(2*time.Second), "ann", pass("ann"))))
+	defer s.serving(v)()
+	spec := UnlockSpec{Key: "release", User: "ann", Until: time.Now().Add(time.Hour), Holder: "ann"}
+	s.apply(v, must(v.State().UnlockFor(ctx, "test", must(ReadStartKey(s.dir)), spec, pass("ann"))))
+	s.apply(v, first2(v.State().ExtendKey(ctx, "test", "release", time.Time{}, "ann", pass("ann"))))
+	time.Sleep(2 * time.Second)
+	if err := v.State().May("ann", "release"); err != nil {
+		t.Error(err)
+	}
+	if _, _, ok := v.Unattended("ann", "release"); ok {
+		t.Error("a key that calls itself expired is given to sign with")
+	}
+}
+
 // A record that fails for a moment keeps what the change carries: the key opens when the change is finished.
 func TestUnattendedAfterAFailedRecord(t *testing.T) {
 	s := newSite(t)
