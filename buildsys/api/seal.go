@@ -92,13 +92,18 @@ func (h *Hub) LogCheckpoint(ctx context.Context, origin string) (*LogCheckpoint,
 }
 
 // AddLogCheckpoint shows the hub a checkpoint and the proof that it continues the
-// highest one before.
-func (h *Hub) AddLogCheckpoint(ctx context.Context, note []byte, consistency [][32]byte) error {
+// highest one before, of the size since. moved says that the highest is of another
+// size by now, and nothing was changed.
+func (h *Hub) AddLogCheckpoint(ctx context.Context, note []byte, consistency [][32]byte, since int64) (moved bool, err error) {
 	hashes := make([]any, len(consistency))
 	for i, x := range consistency {
 		hashes[i] = base64.StdEncoding.EncodeToString(x[:])
 	}
-	return exec(ctx, h, "privyseal.addLogCheckpoint", string(note), hashes)
+	type answer struct {
+		Moved bool `koji:"moved"`
+	}
+	a, err := get[answer](ctx, h, "privyseal.addLogCheckpoint", string(note), hashes, since)
+	return a.Moved, err
 }
 
 // RPMProof is the proof that a package's signature is in a signer's log.

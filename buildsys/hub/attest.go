@@ -148,20 +148,27 @@ func (c *Ctx) heldBy(t *buildsys.Tag, inherit bool, builds map[int64]*buildsys.B
 
 // dropBlocked takes out the builds of packages that the tag does not list, or blocks.
 func (c *Ctx) dropBlocked(tag int64, builds map[int64]*buildsys.Build, held map[int64]holding) error {
-	listed := map[int64]bool{}
+	const most = 500 // packages in one query
+	var packages []int64
 	for id := range held {
-		pkg := builds[id].PackageID
-		ok, known := listed[pkg]
-		if !known {
-			packages, err := c.readPackages(store.PackageFilter{Tag: tag, Package: pkg, WithoutOwners: true}, true, false)
-			if err != nil {
-				return err
-			}
-			p, has := packages.entry(pkg)
-			ok = has && !p.Blocked
-			listed[pkg] = ok
+		packages = append(packages, builds[id].PackageID)
+	}
+	packages = unique(packages)
+	listed := make(map[int64]bool, len(packages))
+	for len(packages) > 0 {
+		part := packages[:min(len(packages), most)]
+		packages = packages[len(part):]
+		list, err := c.readPackages(store.PackageFilter{Tag: tag, Packages: part, WithoutOwners: true}, true, false)
+		if err != nil {
+			return err
 		}
-		if !ok {
+		for _, id := range part {
+			p, has := list.entry(id)
+			listed[id] = has && !p.Blocked
+		}
+	}
+	for id := range held {
+		if !listed[builds[id].PackageID] {
 			delete(held, id)
 		}
 	}

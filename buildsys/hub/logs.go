@@ -26,9 +26,10 @@ func logMethods() []Method {
 				"size is that of the highest checkpoint seen of the log, 0 when none was."},
 		{Name: "privyseal.logCheckpoint", Args: "origin", Fn: logCheckpoint,
 			Doc: "The highest checkpoint that the hub saw of a log: {origin, size, note, seen_by, seen_ts}; None when it saw none."},
-		{Name: "privyseal.addLogCheckpoint", Perm: "sign", Args: "note, consistency=None", Mode: ModeWrite, Fn: addLogCheckpoint,
+		{Name: "privyseal.addLogCheckpoint", Perm: "sign", Args: "note, consistency=None, since=None", Mode: ModeWrite, Fn: addLogCheckpoint,
 			Doc: "Show the hub a checkpoint that a signer signed, with the proof ([base64 hashes]) that the log still holds all that the " +
-				"highest one before held. A log that went back or was rewritten is refused. Answers {origin, size}, of the highest now."},
+				"highest one before held, which was of the size since. A log that went back or was rewritten is refused. Answers {origin, " +
+				"size, moved}: the size of the highest now; moved: it is not of the size since any more, ask the signer for a proof from there."},
 		{Name: "privyseal.rpmProofs", Args: "rpm_ids, sigkey", Fn: rpmProofs,
 			Doc: "The proofs that rpms' signatures by a key are in the signer's log, of those that have one: [{rpm_id, sigkey, origin, " +
 				"log_index, header_sha256, proof: C2SP tlog-proof}]."},
@@ -133,6 +134,10 @@ func addLogCheckpoint(c *Ctx, a Args) (any, error) {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, err
 	}
+	if !a.Nil("since") && a.Int("since") != kept.Size {
+		// Another run was faster, and this checkpoint may be older than its: that is no log that went back.
+		return map[string]any{"origin": next.Origin, "size": kept.Size, "moved": true}, nil
+	}
 	if err == nil {
 		highest, err := logs.kept(kept)
 		if err != nil {
@@ -147,7 +152,7 @@ func addLogCheckpoint(c *Ctx, a Args) (any, error) {
 			return nil, err
 		}
 	}
-	return map[string]any{"origin": next.Origin, "size": next.Size}, nil
+	return map[string]any{"origin": next.Origin, "size": next.Size, "moved": false}, nil
 }
 
 // broken tells of a log that does not continue: to the caller, and to whoever reads the hub's log.

@@ -303,6 +303,11 @@ func TestLogCheckpoints(t *testing.T) {
 	c.must(t, add, show(l, 3)...)
 	c.must(t, add, show(l, 3)...) // once more
 	c.refused(t, 1000, "went back", add, early...)
+	// Somebody who was slower than another is told so; that is no log that went back.
+	if m := c.must(t, add, append(slices.Clone(early), int64(0))...).(map[string]any); m["moved"] != true || m["size"] != int64(10) {
+		t.Errorf("with an older checkpoint, since none: %v", m)
+	}
+	c.refused(t, 1000, "went back", add, append(slices.Clone(early), int64(10))...)
 	fork := l.Fork(9)
 	grow(fork, 1)
 	c.refused(t, 1000, "rewritten", add, show(fork, 10)...)

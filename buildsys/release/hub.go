@@ -92,8 +92,9 @@ type Hub interface {
 	// of this origin, 0 when it saw none.
 	Checkpoint(ctx context.Context, origin string) (int64, error)
 	// AddCheckpoint shows the hub a checkpoint, and the proof that it continues the
-	// one of the size that Checkpoint gave.
-	AddCheckpoint(ctx context.Context, note []byte, consistency [][32]byte) error
+	// highest, which was of the size since. moved says that it is of another size by
+	// now, and nothing was changed.
+	AddCheckpoint(ctx context.Context, note []byte, consistency [][32]byte, since int64) (moved bool, err error)
 }
 
 // Signer signs with one unlocked key and tells of the log that its signatures are
@@ -110,7 +111,8 @@ type Signer interface {
 	// LogKey is the verifier key of the log, "" when there is none.
 	LogKey() string
 	// Consistency gives the log's newest checkpoint and the proof that it continues
-	// the one of a size.
+	// the one of a size. For more entries than the log has it is a
+	// *client.RefusedError of rule "consistency".
 	Consistency(ctx context.Context, size int64) (checkpoint []byte, proof [][32]byte, err error)
 }
 

@@ -2,8 +2,15 @@ package release
 
 import (
 	"context"
+	"errors"
 	"strings"
+
+	"github.com/privyseal/privyseal/client"
 )
+
+// relayTries is how often a checkpoint is taken to a hub that others took one to
+// meanwhile.
+const relayTries = 5
 
 // relay takes the signer's newest checkpoint to the hub, with the proof that it
 // continues what the hub saw last. The signer has no way to the hub, and a signer
@@ -22,16 +29,28 @@ func (r *runner) relay(ctx context.Context, signer Signer) error {
 		return nil // the summary tells of the proofs that were not kept
 	}
 	origin, _, _ := strings.Cut(key, "+")
-	size, err := r.hub.Checkpoint(ctx, origin)
-	if err != nil {
-		return &CutOff{"the hub", err}
+	for range relayTries {
+		size, err := r.hub.Checkpoint(ctx, origin)
+		if err != nil {
+			return &CutOff{"the hub", err}
+		}
+		note, proof, err := signer.Consistency(ctx, size)
+		var refused *client.RefusedError
+		if errors.As(err, &refused) && refused.Rule == "consistency" {
+			// The log has fewer entries than the hub has seen: what there is of it is shown, for the hub to say so.
+			note, proof, err = signer.Consistency(ctx, 0)
+		}
+		if err != nil {
+			return &CutOff{"the signer", err}
+		}
+		moved, err := r.hub.AddCheckpoint(ctx, note, proof, size)
+		if err != nil {
+			return &CutOff{"the hub", err}
+		}
+		if !moved {
+			return nil
+		}
 	}
-	note, proof, err := signer.Consistency(ctx, size)
-	if err != nil {
-		return &CutOff{"the signer", err}
-	}
-	if err := r.hub.AddCheckpoint(ctx, note, proof); err != nil {
-		return &CutOff{"the hub", err}
-	}
+	// Others show it the log all the time.
 	return nil
 }

@@ -57,15 +57,15 @@ func (r *Remote) Checkpoint(ctx context.Context, origin string) (int64, error) {
 }
 
 // AddCheckpoint shows the hub a checkpoint.
-func (r *Remote) AddCheckpoint(ctx context.Context, note []byte, consistency [][32]byte) error {
+func (r *Remote) AddCheckpoint(ctx context.Context, note []byte, consistency [][32]byte, since int64) (moved bool, err error) {
 	w, back, err := r.writer(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer back()
-	err = w.AddLogCheckpoint(ctx, note, consistency)
+	moved, err = w.AddLogCheckpoint(ctx, note, consistency, since)
 	if xmlrpc.IsRetry(err) {
-		return nil // it was taken, and the network lost the answer
+		return false, nil // it was taken, and the network lost the answer
 	}
-	return err
+	return moved, err
 }

@@ -251,7 +251,8 @@ func (w *wire) sealCall(ctx context.Context, method string, params []any) (any, 
 			}
 			proof = append(proof, [32]byte(b))
 		}
-		return nil, w.hub.AddCheckpoint(ctx, []byte(params[0].(string)), proof)
+		moved, err := w.hub.AddCheckpoint(ctx, []byte(params[0].(string)), proof, params[2].(int64))
+		return map[string]any{"moved": moved}, err
 	}
 	return nil, fmt.Errorf("invalid method: %s", method)
 }

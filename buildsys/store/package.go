@@ -28,6 +28,8 @@ type PackageFilter struct {
 	WithoutBlocked      bool
 	// WithoutOwners leaves OwnerID and OwnerName empty, which is faster.
 	WithoutOwners bool
+	// Packages are those wanted, at most 500 of them; nil: all.
+	Packages []int64
 }
 
 // TagPackages are the entries of tags' own package lists, not the inherited ones, in the order of package ids.
@@ -44,6 +46,13 @@ func (tx *Tx) TagPackages(f PackageFilter) ([]buildsys.TagPackage, error) {
 	}
 	if f.Tag != 0 {
 		w.add("tag_packages.tag_id = ?", f.Tag)
+	}
+	if f.Packages != nil {
+		vals := make([]any, len(f.Packages))
+		for i, id := range f.Packages {
+			vals[i] = id
+		}
+		w.in("tag_packages.package_id", vals)
 	}
 	if f.Package != 0 {
 		w.add("tag_packages.package_id = ?", f.Package)

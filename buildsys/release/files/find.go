@@ -12,6 +12,7 @@ import (
 type Item struct {
 	Path string
 	Out  string // where the signed file goes; "" is the file itself
+	Name string // what it is called in results; "" is its path
 }
 
 // Find gives the RPM files that the arguments name: files themselves, and those below

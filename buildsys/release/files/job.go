@@ -227,6 +227,9 @@ func (j *Job) Check(ctx context.Context, decide release.Decide, report func(rele
 
 func (f *file) result(o release.Outcome, reason string) release.Result {
 	res := release.Result{RPM: release.RPM{NVRA: f.name(), Size: f.size, Legacy: f.whole}, Outcome: o, Reason: reason, LogIndex: f.index, File: f.Path}
+	if f.Name != "" {
+		res.File = f.Name
+	}
 	if f.pkg != nil {
 		sum := f.pkg.Header.SHA256()
 		res.HeaderSHA256 = hex.EncodeToString(sum[:])

@@ -98,16 +98,19 @@ func (h *Hub) Checkpoint(ctx context.Context, origin string) (int64, error) {
 }
 
 // AddCheckpoint takes a checkpoint that continues the highest before.
-func (h *Hub) AddCheckpoint(ctx context.Context, note []byte, consistency [][32]byte) error {
+func (h *Hub) AddCheckpoint(ctx context.Context, note []byte, consistency [][32]byte, since int64) (moved bool, err error) {
 	leave, err := h.enter(ctx, "AddCheckpoint")
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer leave()
 	origin, _, _ := strings.Cut(string(note), "\n")
 	for _, k := range h.Logs {
 		if k.Name() != origin {
 			continue
+		}
+		if c := h.highest[origin]; c != nil && c.Size != since {
+			return true, nil
 		}
 		c, err := seal.OpenCheckpoint(note, k)
 		if err == nil {
@@ -116,9 +119,9 @@ func (h *Hub) AddCheckpoint(ctx context.Context, note []byte, consistency [][32]
 		if err == nil {
 			h.highest[origin] = c
 		}
-		return err
+		return false, err
 	}
-	return fmt.Errorf("unknown log %s", origin)
+	return false, fmt.Errorf("unknown log %s", origin)
 }
 
 // Legacy tells whether a package is signed with its payload.

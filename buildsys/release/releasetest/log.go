@@ -79,6 +79,13 @@ func plain(hashes []tlog.Hash) [][32]byte {
 	return out
 }
 
+// Size is the number of entries.
+func (l *Log) Size() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.tree.Size()
+}
+
 // Checkpoint is the signed head.
 func (l *Log) Checkpoint() []byte {
 	l.mu.Lock()

@@ -75,6 +75,9 @@ func (s *Signer) LogKey() string { return s.Log.Key.String() }
 
 // Consistency shows that its log continues what it was.
 func (s *Signer) Consistency(_ context.Context, size int64) ([]byte, [][32]byte, error) {
+	if size > s.Log.Size() {
+		return nil, nil, &client.RefusedError{Code: "content", Rule: "consistency", Msg: "the log has no such entries"}
+	}
 	proof, err := s.Log.Consistency(size)
 	return s.Log.Checkpoint(), proof, err
 }

@@ -143,7 +143,11 @@ func testCheckpoints(t *testing.T, f Fixture) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return f.Hub.AddCheckpoint(ctx, l.Checkpoint(), proof)
+		moved, err := f.Hub.AddCheckpoint(ctx, l.Checkpoint(), proof, size)
+		if moved {
+			t.Error("the highest checkpoint has moved by itself")
+		}
+		return err
 	}
 	for range 5 {
 		grow(log, "a")
@@ -153,6 +157,10 @@ func testCheckpoints(t *testing.T, f Fixture) {
 	}
 	if size, err := f.Hub.Checkpoint(ctx, log.Key.Name()); err != nil || size != 5 {
 		t.Errorf("the highest checkpoint is of %d entries, %v", size, err)
+	}
+	// One who was slower is told, and nothing happens.
+	if moved, err := f.Hub.AddCheckpoint(ctx, log.Fork(3).Checkpoint(), nil, 2); err != nil || !moved {
+		t.Errorf("an older checkpoint of somebody slower: moved %v, %v", moved, err)
 	}
 	if err := relay(log.Fork(3)); err == nil || !strings.Contains(err.Error(), "went back") {
 		t.Errorf("a log that went back: %v", err)
