@@ -41,6 +41,7 @@ type batch struct {
 	oldPeaks   [][32]byte
 	base       int64 // number of the first of nodes
 	nodes      [][32]byte
+	partial    [][32]byte // by level: over the last entries, which do not fill a subtree of it
 }
 
 // enqueue hands an item to the committer, with the time it gets.
@@ -145,6 +146,7 @@ func (l *Log) commit(items []*item) error {
 	l.committed(items, b, edge, mark{entries: edge.Size(), offset: l.at.offset + int64(len(frame)), frame: l.at.offset, sum: h.sum, root: h.root})
 	l.setHead(l.at, h.sig[:])
 	b.checkpoint = l.checkpoint()
+	b.fillPartial(edge)
 	return nil
 }
 

@@ -187,4 +187,4 @@ func at(d []time.Duration, percent int) time.Duration {
 }
 
 // The large log of make test-long, small: several levels of index files, merged.
-func TestManyEntries(t *testing.T) { bigLog(t, 100_000) }
+func TestManyEntries(t *testing.T) { bigLog(t, 60_000) }

@@ -3,48 +3,56 @@ package seallog
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/privyseal/privyseal/internal/seal"
 )
 
-// ReadHashes gives hashes for the proofs of a batch's entries. They need those that the batch added, and the roots of the complete
-// subtrees before it.
-func (b *batch) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
-	out := make([]tlog.Hash, len(indexes))
-	for i, x := range indexes {
-		if n := x - b.base; n >= 0 && n < int64(len(b.nodes)) {
-			out[i] = b.nodes[n]
-			continue
+// prove makes the proof of an entry of the batch, against the checkpoint of its commit. All that it takes are the hashes that the batch
+// added, and the roots of the complete subtrees before it: the path up from a new entry meets no others.
+func (b *batch) prove(index int64, entry []byte) *seal.Proof {
+	size := b.checkpoint.Size
+	path := make([][32]byte, 0, bits.Len64(uint64(size)))
+	for level := 0; (size-1)>>level > 0; level++ {
+		sibling := index>>level ^ 1
+		switch complete := size >> level; {
+		case sibling < complete:
+			path = append(path, b.node(level, sibling))
+		case sibling == complete && size&(1<<level-1) != 0:
+			path = append(path, b.partial[level])
 		}
-		level, n := tlog.SplitStoredHashIndex(x)
-		peak, begin := 0, int64(0)
-		for l := 62; l >= 0; l-- {
-			if b.oldSize&(1<<l) == 0 {
-				continue
-			}
-			if l == level && begin == n<<level {
-				break
-			}
-			begin += 1 << l
-			peak++
-		}
-		if x >= b.base || peak == len(b.oldPeaks) {
-			return nil, fmt.Errorf("seallog: hash %d is no part of a proof of a new entry", x)
-		}
-		out[i] = b.oldPeaks[peak]
 	}
-	return out, nil
+	return &seal.Proof{Entry: entry, Index: index, Path: path, Checkpoint: b.checkpoint.Note}
 }
 
-// prove makes the proof of an entry of the batch, against the checkpoint of its commit.
-func (b *batch) prove(index int64, entry []byte) (*seal.Proof, error) {
-	path, err := tlog.ProveRecord(b.checkpoint.Size, index, b)
-	if err != nil {
-		return nil, fmt.Errorf("seallog: proving entry %d: %w", index, err)
+// node is the root of the complete subtree with a number on its level.
+func (b *batch) node(level int, number int64) [32]byte {
+	if number < b.oldSize>>level {
+		// It was complete before, so it is the last of its level: its right neighbour holds a new entry.
+		return b.oldPeaks[bits.OnesCount64(uint64(b.oldSize>>(level+1)))]
 	}
-	return &seal.Proof{Entry: entry, Index: index, Path: fromHashes(path), Checkpoint: b.checkpoint.Note}, nil
+	return b.nodes[tlog.StoredHashIndex(level, number)-b.base]
+}
+
+// fillPartial computes, for each level, the hash over the last entries that do not fill a subtree of that level.
+func (b *batch) fillPartial(edge *seal.Tree) {
+	peaks, size := edge.Peaks(), edge.Size()
+	b.partial = make([][32]byte, bits.Len64(uint64(size)))
+	var rest [32]byte
+	for level, next := 0, len(peaks)-1; level < len(b.partial); level++ {
+		b.partial[level] = rest // over size mod 1<<level entries
+		if size&(1<<level) == 0 {
+			continue
+		}
+		if size&(1<<level-1) == 0 {
+			rest = peaks[next]
+		} else {
+			rest = tlog.NodeHash(peaks[next], rest)
+		}
+		next--
+	}
 }
 
 func fromHashes(in []tlog.Hash) [][32]byte {

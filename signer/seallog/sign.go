@@ -140,17 +140,16 @@ func (p *Pending) Wait(ctx context.Context) (Signed, error) {
 	if p.item.err != nil {
 		return Signed{}, p.item.err
 	}
-	var proof *seal.Proof
-	var err error
+	s := Signed{Signature: bytes.Clone(p.item.sig), Index: p.item.index, Existed: p.existed}
 	if b := p.item.batch; b != nil {
-		proof, err = b.prove(p.item.index, p.item.entry)
-	} else {
-		proof, err = p.log.ProofOf(p.item.index)
+		s.Proof = b.prove(s.Index, p.item.entry)
+		return s, nil
 	}
-	if err != nil {
+	var err error
+	if s.Proof, err = p.log.ProofOf(s.Index); err != nil {
 		return Signed{}, err
 	}
-	return Signed{bytes.Clone(p.item.sig), p.item.index, p.existed, proof}, nil
+	return s, nil
 }
 
 // Find gives the recorded signature of the subject, if there is one that is durable.
