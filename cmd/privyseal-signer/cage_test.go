@@ -61,7 +61,7 @@ func TestServeIsCaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := srv.cmd.Wait(); err != nil {
-		t.Errorf("after SIGTERM: %v", err)
+		t.Errorf("after SIGTERM: %v\n%s", err, srv.log)
 	}
 	if n := strings.Count(srv.log.String(), "holds=true"); n != 7 {
 		t.Errorf("%d walls hold:\n%s", n, srv.log)

@@ -22,7 +22,7 @@ var allowed = []string{
 	// Waiting.
 	"epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_pwait2", "epoll_wait", "eventfd2", "pipe2", "poll", "ppoll", "pselect6", "select",
 	// Files, which Landlock narrows.
-	"access", "close", "copy_file_range", "dup", "dup3", "faccessat", "faccessat2", "fadvise64", "fallocate", "fchmod", "fchmodat", "fcntl", "fdatasync",
+	"access", "chmod", "close", "copy_file_range", "dup", "dup3", "faccessat", "faccessat2", "fadvise64", "fallocate", "fchmod", "fchmodat", "fchmodat2", "fchown", "fchownat", "chown", "lchown", "fcntl", "fdatasync",
 	"flock", "fstat", "fstatfs", "fsync", "ftruncate", "getcwd", "getdents64", "linkat", "lseek", "lstat", "mkdir", "mkdirat", "newfstatat", "open", "openat",
 	"pread64", "preadv", "pwrite64", "pwritev", "read", "readlink", "readlinkat", "readv", "rename", "renameat", "renameat2", "rmdir", "sendfile",
 	"stat", "statfs", "statx", "sync_file_range", "umask", "unlink", "unlinkat", "utimensat", "write", "writev",
