@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -72,8 +73,15 @@ func newChange(by, op string, a act) *Change {
 	return &Change{ID: hex.EncodeToString(random(16)), At: now(), By: by, Op: op, act: a}
 }
 
-// clock is replaced in tests.
-var clock = time.Now
+// testClock replaces the clock in tests.
+var testClock atomic.Pointer[func() time.Time]
+
+func clock() time.Time {
+	if f := testClock.Load(); f != nil {
+		return (*f)()
+	}
+	return time.Now()
+}
 
 func now() time.Time { return clock().UTC().Truncate(time.Second) }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,9 +20,11 @@ func pass(name string) []byte { return []byte("passphrase of " + name) }
 // at sets the clock of the vault for one test.
 func at(t *testing.T, moment time.Time) (advance func(time.Duration)) {
 	t.Helper()
-	clock = func() time.Time { return moment }
-	t.Cleanup(func() { clock = time.Now })
-	return func(d time.Duration) { moment = moment.Add(d) }
+	var mu sync.Mutex
+	f := func() time.Time { mu.Lock(); defer mu.Unlock(); return moment }
+	testClock.Store(&f)
+	t.Cleanup(func() { testClock.Store(nil) })
+	return func(d time.Duration) { mu.Lock(); defer mu.Unlock(); moment = moment.Add(d) }
 }
 
 // refused wants a constructor to say no; otherwise it wants the holder to.
