@@ -29,20 +29,21 @@ func (b *Bridge) signer(ctx context.Context, conn *tls.Conn, peer hop.Peer) {
 	c := &parked{conn: conn, peer: peer, claims: make(chan *claim),
 		gone: make(chan struct{}), released: make(chan struct{})}
 	defer close(c.gone)
-	lost := func(msg string, err error) {
+	why := left
+	gone := func(msg string, err error) {
+		why = lost
 		b.count.lost.Add(1)
 		b.quiet.Warn(msg, "signer", peer.Name, "address", address, "error", err)
 	}
 	// The first ping tells the signer that it is parked, and us that it waits.
 	if err := hop.Ping(conn, b.cfg.PingTimeout); err != nil {
-		lost("signer did not answer", err)
+		gone("signer did not answer", err)
 		return
 	}
 	b.pool.add(c)
-	paired := false
 	defer func() {
-		if !paired {
-			b.pool.remove(c, false)
+		if why != paired {
+			b.pool.remove(c, why)
 		}
 	}()
 	b.log.Debug("signer parked", "signer", peer.Name, "address", address)
@@ -56,7 +57,7 @@ func (b *Bridge) signer(ctx context.Context, conn *tls.Conn, peer hop.Peer) {
 		case <-ctx.Done():
 			return
 		case <-life.C:
-			b.pool.remove(c, false)
+			b.pool.remove(c, left)
 			hop.Retire(conn)
 			// Its close shall come from the signer, so that it never looks
 			// to it as if the bridge had gone.
@@ -65,13 +66,13 @@ func (b *Bridge) signer(ctx context.Context, conn *tls.Conn, peer hop.Peer) {
 			return
 		case <-ping.C:
 			if err := hop.Ping(conn, b.cfg.PingTimeout); err != nil {
-				lost("signer lost", err)
+				gone("signer lost", err)
 				return
 			}
 			b.pool.answered(c, false)
 		case claim := <-c.claims:
 			if err := hop.Ping(conn, b.cfg.PingTimeout); err != nil {
-				lost("signer lost", err)
+				gone("signer lost", err)
 				var he *hop.Error
 				claim.fail(errors.As(err, &he) && he.Cause == hop.Silent)
 				return
@@ -86,8 +87,8 @@ func (b *Bridge) signer(ctx context.Context, conn *tls.Conn, peer hop.Peer) {
 				b.pool.answered(c, true)
 				continue
 			}
-			paired = true
-			b.pool.remove(c, true)
+			why = paired
+			b.pool.remove(c, paired)
 			defer b.pool.unpair(peer.Name)
 			claim.got <- c
 			// The client's goroutine copies; this one keeps the connection open.

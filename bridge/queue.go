@@ -50,6 +50,7 @@ type pool struct {
 type station struct {
 	parked map[*parked]bool
 	paired int
+	lost   bool       // the last that changed: a parked connection that was lost
 	turns  [][32]byte // certificates that wait, the next one first
 	claims map[[32]byte][]*claim
 }
@@ -102,16 +103,31 @@ func (p *pool) add(c *parked) {
 	s := p.station(c.peer.Name)
 	c.answered = time.Now()
 	s.parked[c] = true
+	s.lost = false
 	p.settle(c.peer.Name, s)
 }
 
-// remove takes a connection out: lost, to be replaced, or paired.
-func (p *pool) remove(c *parked, paired bool) {
+// Why a parked connection leaves the pool.
+type reason int
+
+const (
+	left   reason = iota // the bridge's own wish
+	lost                 // it does not answer any more
+	paired               // a client has it
+)
+
+// remove takes a connection out.
+func (p *pool) remove(c *parked, why reason) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.station(c.peer.Name)
-	delete(s.parked, c)
-	if paired {
+	if s.parked[c] {
+		delete(s.parked, c)
+		if why != left {
+			s.lost = why == lost
+		}
+	}
+	if why == paired {
 		s.paired++
 	}
 	p.settle(c.peer.Name, s)
@@ -211,12 +227,14 @@ func (p *pool) leave(signer string, cl *claim) {
 	p.settle(signer, s)
 }
 
-// inUse tells whether the signer has connections here, all of which are others'.
+// inUse tells whether the signer is connected, as far as one knows, and all its
+// connections are others'. A pairing alone does not say so: it may be as dead as the
+// parked connections that were lost.
 func (p *pool) inUse(signer string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.signers[signer]
-	return s != nil && (s.paired > 0 || len(s.parked) > 0)
+	return s != nil && !s.lost && (s.paired > 0 || len(s.parked) > 0)
 }
 
 // census is what the counters show of a signer.

@@ -127,6 +127,26 @@ func TestWaitingClientsAreBoundedAndTold(t *testing.T) {
 	}
 }
 
+// A signer whose parked connections were lost is not said to be busy, though a
+// pairing with it is still open: that one may be as dead.
+func TestLostSignerIsNotBusy(t *testing.T) {
+	f := up(t, func(c *Config) { c.PairTimeout = 300 * time.Millisecond })
+	f.park("s")
+	if _, err := f.call("s"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := f.call("s")
+	f.mustStatus(err, hop.StatusBusy)
+	f.parkDeaf("s")
+	f.waitLog("signer lost")
+	_, err = f.call("s")
+	f.mustStatus(err, hop.StatusNotParked)
+	f.park("s")
+	if _, err = f.call("s"); err != nil {
+		t.Error(err)
+	}
+}
+
 // Certificates have turns: one that queued ten clients first lets another in between.
 func TestWaitingClientsHaveTurnsByCertificate(t *testing.T) {
 	f := up(t, func(c *Config) { c.PairTimeout = 5 * time.Second })
