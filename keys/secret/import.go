@@ -203,6 +203,13 @@ func afterPublic(b []byte) ([]byte, error) {
 	}
 	algorithm := b[5]
 	b = b[6:]
+	// X25519, X448, Ed25519 and Ed448 have octets of a fixed number, the others integers that say how long they are.
+	if n, ok := map[byte]int{25: 32, 26: 56, 27: 32, 28: 57}[algorithm]; ok {
+		if n > len(b) {
+			return nil, errors.New("secret key packet is cut short")
+		}
+		return b[n:], nil
+	}
 	integers := map[byte]int{1: 2, 2: 2, 3: 2, 16: 3, 17: 4, 18: 1, 19: 1, 22: 1}
 	n, ok := integers[algorithm]
 	if !ok {

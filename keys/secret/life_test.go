@@ -18,6 +18,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
+
 	"github.com/privyseal/privyseal/internal/pgp"
 	"github.com/privyseal/privyseal/keys"
 	"github.com/privyseal/privyseal/keys/secret"
@@ -396,6 +399,22 @@ func TestImport(t *testing.T) {
 	}
 	if dump := string(old.run(k.Certificate().Bytes(), "--list-packets")); strings.Contains(dump, "digest algo 2,") || !strings.Contains(dump, "digest algo 8,") {
 		t.Errorf("SHA-1 is left:\n%s", dump)
+	}
+
+	// What only encrypts may be of any kind; here X25519 as RFC 9580 has it.
+	entity, err := openpgp.NewEntity("New", "", "", &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA, Time: func() time.Time { return now.Add(-time.Hour) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := entity.AddEncryptionSubkey(&packet.Config{Algorithm: packet.PubKeyAlgoX25519, Time: func() time.Time { return now.Add(-time.Hour) }}); err != nil {
+		t.Fatal(err)
+	}
+	var modern bytes.Buffer
+	if err := entity.SerializePrivateWithoutSigning(&modern, nil); err != nil {
+		t.Fatal(err)
+	}
+	if k, err = secret.Import(modern.Bytes(), nil, now); err != nil || k.Algorithm() != keys.EdDSA {
+		t.Errorf("with subkeys that encrypt: %v", err)
 	}
 
 	rsa2048 := make("Weak <weak@test.invalid>", "rsa2048", "cert,sign", "never")
