@@ -367,19 +367,19 @@ func TestVerbs(t *testing.T) {
 	if d := ses.ClockSkew(); d < -time.Second || d > time.Second {
 		t.Errorf("the clocks of one machine differ by %v", d)
 	}
-	if err := ses.ChangePassphrase(ctx, []byte("wrong"), []byte("new one")); !errors.Is(err, client.ErrBadPassphrase) {
+	if err := ses.ChangePassphrase(ctx, []byte("wrong"), []byte("a new one")); !errors.Is(err, client.ErrBadPassphrase) {
 		t.Errorf("change-passphrase with a wrong one: %v", err)
 	}
 	if err := ses.ChangePassphrase(ctx, []byte(passphrase), nil); err == nil {
 		t.Error("an empty passphrase is taken")
 	}
-	if err := ses.ChangePassphrase(ctx, []byte(passphrase), []byte("new one")); err != nil {
+	if err := ses.ChangePassphrase(ctx, []byte(passphrase), []byte("a new one")); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := other.Unlock(ctx, keyEdDSA, []byte(passphrase)); !errors.Is(err, client.ErrBadPassphrase) {
 		t.Errorf("the old passphrase: %v, want ErrBadPassphrase", err)
 	}
-	key, err := other.Unlock(ctx, keyEdDSA, []byte("new one"))
+	key, err := other.Unlock(ctx, keyEdDSA, []byte("a new one"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,10 +55,13 @@ func (s *Session) stream(ctx context.Context, sign *wire.Sign, payload io.Reader
 		}
 		var gerr error
 		if early, answered, gerr = give(&wire.Stream{End: end, Data: buf[:n]}); gerr != nil {
-			select {
-			case s.send <- &wire.Stream{Seq: sign.Seq, Drop: true}:
-			default: // the session has ended, or ends by its deadlines
-			}
+			// The caller does not wait, but the signer is to know.
+			go func() {
+				select {
+				case s.send <- &wire.Stream{Seq: sign.Seq, Drop: true}:
+				case <-s.done:
+				}
+			}()
 			return nil, nil, gerr
 		}
 		if end {

@@ -68,34 +68,48 @@ func (b *budget) close(user string) {
 	}
 }
 
-// book waits for room for n bytes; give it back by what it returns.
-func (b *budget) book(ctx context.Context, user string, lane wire.Lane, n int) (release func(), err error) {
-	if lane == wire.LaneUrgent {
-		return b.urgent.book(ctx, n)
+// book waits for room for n bytes, in the end for as long as the context that wait
+// makes; give it back by what it returns.
+func (b *budget) book(user string, lane wire.Lane, n int, wait func() (context.Context, context.CancelFunc)) (release func(), err error) {
+	sems := b.of(user, lane, n)
+	for i, sem := range sems {
+		if sem.TryAcquire(int64(n)) {
+			continue
+		}
+		ctx, cancel := wait()
+		err := sem.Acquire(ctx, int64(n))
+		if err != nil {
+			err = context.Cause(ctx)
+		}
+		cancel()
+		if err != nil {
+			free(sems[:i], n)
+			return nil, err
+		}
 	}
-	b.mu.Lock()
-	mine := b.users[user]
-	b.mu.Unlock()
-	// A user waits for his own share first: who waits for the others' room holds only what is his.
-	own, err := mine.book(ctx, n)
-	if err != nil {
-		return nil, err
-	}
-	all, err := b.others.book(ctx, n)
-	if err != nil {
-		own()
-		return nil, err
-	}
-	return func() { all(); own() }, nil
+	return func() { free(sems, n) }, nil
 }
 
-func (p *pool) book(ctx context.Context, n int) (release func(), err error) {
-	sem := p.small
-	if n > smallInput {
-		sem = p.large
+func free(sems []*semaphore.Weighted, n int) {
+	for _, sem := range sems {
+		sem.Release(int64(n))
 	}
-	if err := sem.Acquire(ctx, int64(n)); err != nil {
-		return nil, context.Cause(ctx)
+}
+
+// of gives what n bytes are booked of. A user waits for his own share first: who waits
+// for the others' room holds only what is his.
+func (b *budget) of(user string, lane wire.Lane, n int) []*semaphore.Weighted {
+	if lane == wire.LaneUrgent {
+		return []*semaphore.Weighted{b.urgent.of(n)}
 	}
-	return func() { sem.Release(int64(n)) }, nil
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return []*semaphore.Weighted{b.users[user].of(n), b.others.of(n)}
+}
+
+func (p *pool) of(n int) *semaphore.Weighted {
+	if n <= smallInput {
+		return p.small
+	}
+	return p.large
 }

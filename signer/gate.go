@@ -47,6 +47,17 @@ type queue struct {
 
 func newGate(slots int) *gate { return &gate{free: slots} }
 
+// try takes a slot if one is free, which must be followed by leave.
+func (g *gate) try() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.free == 0 {
+		return false
+	}
+	g.free--
+	return true
+}
+
 // enter waits for a slot. Every nil must be followed by leave.
 func (g *gate) enter(ctx context.Context, q *queue) error {
 	g.mu.Lock()

@@ -243,12 +243,13 @@ func (ss *session) read(ctx, work context.Context) error {
 func (ss *session) readSign(work context.Context, r *wire.Reader, f wire.Frame) error {
 	release := func() {}
 	s, err := r.Sign(f, func(s *wire.Sign, n int) error {
-		ctx, cancel := ss.patient(work)
-		defer cancel()
-		ss.waiting.Store(true)
 		defer ss.waiting.Store(false)
 		var err error
-		if release, err = ss.budget.book(ctx, ss.user, s.Lane, n); err != nil {
+		release, err = ss.budget.book(ss.user, s.Lane, n, func() (context.Context, context.CancelFunc) {
+			ss.waiting.Store(true)
+			return ss.patient(work)
+		})
+		if err != nil {
 			release = func() {}
 			return err
 		}

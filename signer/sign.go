@@ -279,10 +279,12 @@ func (ss *session) undecided(err error, what string) *wire.Decision {
 
 // enter waits for a slot of computing; leave may be called more than once.
 func (ss *session) enter(ctx context.Context, lane wire.Lane) (leave func(), err error) {
-	ctx, cancel := ss.patient(ctx)
-	defer cancel()
-	if err := ss.gate.enter(ctx, &ss.queues[lane]); err != nil {
-		return nil, err
+	if !ss.gate.try() {
+		ctx, cancel := ss.patient(ctx)
+		defer cancel()
+		if err := ss.gate.enter(ctx, &ss.queues[lane]); err != nil {
+			return nil, err
+		}
 	}
 	left := false
 	return func() {

@@ -146,7 +146,7 @@ func TestBudgetKeepsSmallAndLargeApart(t *testing.T) {
 	short, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
 	book := func(ctx context.Context, user string, lane wire.Lane, n int) (func(), error) {
-		return b.book(ctx, user, lane, n)
+		return b.book(user, lane, n, func() (context.Context, context.CancelFunc) { return context.WithCancel(ctx) })
 	}
 	large, err := book(short, "u", wire.LaneNormal, 10<<20)
 	if err != nil {
@@ -172,17 +172,18 @@ func TestBudgetLeavesRoomForOtherUsers(t *testing.T) {
 	b.open("greedy")
 	b.open("other")
 	for i := range 2 {
-		if _, err := b.book(t.Context(), "greedy", wire.LaneBulk, smallInput); err != nil {
+		if _, err := b.book("greedy", wire.LaneBulk, smallInput, nil); err != nil {
 			t.Fatalf("%d: %v", i, err)
 		}
 	}
 	busy := &wire.Fault{Code: wire.CodeBusy}
-	ctx, cancel := context.WithTimeoutCause(t.Context(), 10*time.Millisecond, busy)
-	defer cancel()
-	if _, err := b.book(ctx, "greedy", wire.LaneNormal, smallInput); !errors.Is(err, error(busy)) {
+	wait := func() (context.Context, context.CancelFunc) {
+		return context.WithTimeoutCause(t.Context(), 10*time.Millisecond, busy)
+	}
+	if _, err := b.book("greedy", wire.LaneNormal, smallInput, wait); !errors.Is(err, error(busy)) {
 		t.Errorf("a third of one user: %v, want the reason of the deadline", err)
 	}
-	if _, err := b.book(t.Context(), "other", wire.LaneBulk, smallInput); err != nil {
+	if _, err := b.book("other", wire.LaneBulk, smallInput, nil); err != nil {
 		t.Error(err)
 	}
 	b.close("greedy")

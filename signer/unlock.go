@@ -12,6 +12,7 @@ import (
 	"github.com/privyseal/privyseal/internal/wire"
 	"github.com/privyseal/privyseal/keys"
 	"github.com/privyseal/privyseal/keys/secret"
+	"github.com/privyseal/privyseal/keys/vault"
 )
 
 // opened is a key that the session has unlocked.
@@ -117,8 +118,8 @@ func (ss *session) tryPassphrase(ctx context.Context, try func(ctx context.Conte
 }
 
 func (ss *session) changePassphrase(ctx context.Context, c *wire.Call) error {
-	if len(c.NewPassphrase) == 0 {
-		return &wire.Fault{Code: wire.CodeContent, Rule: "passphrase", Msg: "the new passphrase is empty"}
+	if len(c.NewPassphrase) < vault.MinPassphrase {
+		return refused("passphrase", "the new passphrase needs at least %d characters", vault.MinPassphrase)
 	}
 	_, err := ss.tryPassphrase(ctx, func(ctx context.Context) (*secret.Key, error) {
 		return nil, ss.keys.ChangePassphrase(ctx, ss.user, c.Passphrase, c.NewPassphrase)

@@ -1,0 +1,127 @@
+package signer
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/privyseal/privyseal/internal/wire"
+)
+
+func TestWindowCountsWhatItIsAsked(t *testing.T) {
+	const hour, day = 3600, 24 * 3600
+	var w window
+	var all []int64
+	now := int64(1_700_000_000)
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for range 40_000 { // a month, so that it gets coarse
+		now += rnd.Int64N(160)
+		w.add(now)
+		all = append(all, now)
+	}
+	if len(w.steps) > maxSteps+1 {
+		t.Errorf("%d steps", len(w.steps))
+	}
+	count := func(since int64) (n int64) {
+		for _, at := range all {
+			if at > since {
+				n++
+			}
+		}
+		return n
+	}
+	for _, c := range []struct{ back, grain int64 }{{1, 1}, {60, 1}, {hour - 1, 1}, {2 * hour, 60}, {20 * hour, 60}, {3 * day, hour}, {30 * day, hour}} {
+		got := w.since(now - c.back)
+		// Never fewer than there were, and no more than a step's coarseness explains. Steps were made coarse up to maxSteps ago.
+		if least, most := count(now-c.back), count(now-c.back-c.grain); got < least || got > most {
+			t.Errorf("in the last %d s: %d, want %d to %d", c.back, got, least, most)
+		}
+	}
+}
+
+func TestWindowTakesWhatWasBefore(t *testing.T) {
+	var w window
+	for i := range int64(10) {
+		w.add(1000 + i)
+	}
+	w.before([]int64{500, 400, 400})
+	for since, want := range map[int64]int64{0: 13, 400: 11, 499: 11, 500: 10, 1000: 9, 1009: 0, 5000: 0} {
+		if got := w.since(since); got != want {
+			t.Errorf("after %d: %d, want %d", since, got, want)
+		}
+	}
+}
+
+// fakeEvents is the part of a log that guesses need.
+type fakeEvents struct {
+	Log
+	kind string
+	data []byte
+	n    int
+}
+
+func (f *fakeEvents) AppendEvent(_ context.Context, kind string, data []byte) (int64, error) {
+	f.kind, f.data = kind, data
+	f.n++
+	return 0, nil
+}
+
+func (f *fakeEvents) LastEvent(kind string) ([]byte, int64, bool, error) {
+	return f.data, 0, f.kind == kind, nil
+}
+
+func TestGuessesWaitLongerEachTime(t *testing.T) {
+	record := &fakeEvents{}
+	g := newGuesses(record)
+	ctx := context.Background()
+	for i := range 14 {
+		u := g.of("u")
+		u.retry = time.Time{} // as if the time had passed
+		if err := g.begin(ctx, "u"); err != nil {
+			t.Fatal(err)
+		}
+		if err := g.end(ctx, "u", "cert", false, true); err != nil {
+			t.Fatal(err)
+		}
+		wrong, retry := g.state("u")
+		wait := time.Until(retry)
+		want := time.Duration(0)
+		if i >= 2 {
+			want = min(time.Second<<(i-2), maxGuessWait)
+		}
+		if wrong != i+1 || wait > want || want > 0 && wait < want-time.Second {
+			t.Errorf("after %d wrong ones: %d, wait %v, want %v", i+1, wrong, wait, want)
+		}
+		err := g.begin(ctx, "u")
+		var fault *wire.Fault
+		switch {
+		case want == 0 && err != nil:
+			t.Errorf("after %d: %v", i+1, err)
+		case want > 0 && (!errors.As(err, &fault) || fault.Code != wire.CodeGuessing || fault.RetryAfter < want-time.Second):
+			t.Errorf("after %d: %v, want a fault with the time", i+1, err)
+		case err == nil:
+			g.end(ctx, "u", "cert", false, false)
+		}
+	}
+	if record.n != 14 {
+		t.Errorf("%d events for 14 wrong ones", record.n)
+	}
+	// A restart is no way out.
+	if wrong, retry := newGuesses(record).state("u"); wrong != 14 || time.Until(retry) < maxGuessWait-time.Minute {
+		t.Errorf("after a restart: %d wrong ones, retry at %v", wrong, retry)
+	}
+	// Others are not held up, and the right one clears the count.
+	if err := g.begin(ctx, "v"); err != nil {
+		t.Error(err)
+	}
+	g.of("u").retry = time.Time{}
+	if err := g.begin(ctx, "u"); err != nil {
+		t.Error(err)
+	}
+	g.end(ctx, "u", "cert", true, false)
+	if wrong, _ := g.state("u"); wrong != 0 {
+		t.Errorf("%d wrong ones after a right one", wrong)
+	}
+}
