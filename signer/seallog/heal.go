@@ -16,6 +16,9 @@ import (
 	"github.com/privyseal/privyseal/internal/seal"
 )
 
+// healDir holds pieces of an index file while it is made anew.
+const healDir = ".heal"
+
 // heal makes a damaged file anew from the log. It returns the cause if that is not possible.
 func (l *Log) heal(cause error) error {
 	var damaged *damagedFileError
@@ -123,7 +126,7 @@ func (l *Log) healRun(path string) error {
 	if old == nil {
 		return nil // somebody else was faster
 	}
-	dir := filepath.Join(l.dir, ".heal")
+	dir := filepath.Join(l.dir, healDir)
 	if err := errors.Join(os.RemoveAll(dir), durable.MkdirAll(dir, 0o700)); err != nil {
 		return err
 	}

@@ -77,6 +77,10 @@ func (l *Log) load() error {
 	if l.priv == nil {
 		return nil
 	}
+	// What a killed process left is cleared away.
+	if err := errors.Join(durable.RemoveStale(l.dir, 0), os.RemoveAll(filepath.Join(l.dir, healDir))); err != nil {
+		return err
+	}
 	for _, path := range rest {
 		if l.index.byPath(path) == nil {
 			os.Remove(path) // a run that another covers does no harm if it stays

@@ -4,7 +4,7 @@ package seallog_test
 
 import "testing"
 
-// Every bit of every file, one at a time.
+// Every bit of the log, of tree and places, and each seventh of the index, one at a time.
 func TestEveryFlippedBit(t *testing.T) { flipBits(t, 1, 29) }
 
 func TestKillLong(t *testing.T) { killRounds(t, 100) }

@@ -39,10 +39,7 @@ func (e *IndexError) Error() string {
 }
 
 // audit checks what entries say, one after the other.
-type audit struct {
-	Report
-	clock bool // the entry before lets time go back
-}
+type audit struct{ Report }
 
 func (a *audit) entry(b []byte) (*seal.Entry, error) {
 	e, err := seal.DecodeEntry(b)
@@ -142,8 +139,12 @@ func (v *verifier) checkSignatures() (stop func() *CorruptError) {
 	return func() *CorruptError { close(v.signed); wg.Wait(); return first }
 }
 
-// tailPatience is how often the end of a file that grows is looked at again.
-const tailPatience = 5
+// The end of a log that somebody writes just now may look torn for a moment: it is looked at again, if the file was written lately.
+const (
+	tailTries = 20
+	tailPause = 50 * time.Millisecond
+	tailFresh = 5 * time.Second
+)
 
 func (v *verifier) walk(ctx context.Context, from mark) error {
 	edge, tries := seal.NewTree(), 0
@@ -171,10 +172,9 @@ func (v *verifier) walk(ctx context.Context, from mark) error {
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
-		// The end of a log that somebody writes just now may look torn for a moment.
-		if tries++; tries <= tailPatience {
+		if tries++; tries <= tailTries && time.Since(st.ModTime()) < tailFresh {
 			if _, found, serr := soundFrameAfter(v.file, v.Key, from.offset, st.Size(), from.entries); serr == nil && !found {
-				time.Sleep(20 * time.Millisecond)
+				time.Sleep(tailPause)
 				continue
 			}
 		}
