@@ -298,7 +298,7 @@ func (a *App) fetchUnsigned(ctx context.Context, remote *release.Remote, work *r
 		if err != nil {
 			return clean, fmt.Errorf("%s: %w", rpm.NVRA, err)
 		}
-		work.files = append(work.files, files.Item{Path: path, Out: outputFor(rpm, o.output)})
+		work.files = append(work.files, files.Item{Path: path, Out: outputFor(rpm, o.output), Name: rpm.NVRA})
 	}
 	return clean, nil
 }
@@ -333,7 +333,7 @@ func (f fileSigning) Headers(ctx context.Context, ids []int64) ([]release.Header
 				if i > 0 {
 					return list[:i], nil // and this one alone the next time
 				}
-				err = &release.PackageError{Err: err}
+				err = &release.PackageError{Err: fmt.Errorf("IMA signatures of its files: %w", err)}
 			}
 			return nil, err
 		}
