@@ -16,7 +16,7 @@ SCRIPTS   := .ci/run testdata/demo/run
 # and its debug tools for real packages, and the means to watch and break a network.
 PACKAGES  := ca-certificates gcc libc6-dev make git \
 	rpm dnf createrepo-c debugedit dwz elfutils cpio file gzip xz-utils zstd \
-	gnupg ima-evm-utils python3 strace nftables iproute2 mount procps shellcheck
+	gnupg ima-evm-utils ostree python3 skopeo sqv strace nftables iproute2 mount procps shellcheck
 
 .PHONY: help setup build demo test test-long check bench fmt clean
 
