@@ -45,6 +45,7 @@ var (
 	ErrPolicy        = errors.New("the signer's policy denies it")
 	ErrKeyState      = errors.New("the key does not sign now") // frozen, retired, expired, being deleted
 	ErrGuessing      = errors.New("too many wrong passphrases")
+	ErrLocked        = errors.New("the key is not unlocked")
 	ErrAttestation   = errors.New("the attestation does not count")
 	ErrTryLater      = errors.New("the signer is busy") // RefusedError.RetryAfter says when
 	ErrClock         = errors.New("the signer's clock is wrong")
@@ -107,6 +108,8 @@ func (e *RefusedError) Is(target error) bool {
 		return target == ErrKeyState
 	case wire.CodeGuessing:
 		return target == ErrGuessing
+	case wire.CodeLocked:
+		return target == ErrLocked
 	case wire.CodeAttestation:
 		return target == ErrAttestation
 	case wire.CodeBusy:

@@ -14,6 +14,7 @@ import (
 	"github.com/privyseal/privyseal/client"
 	"github.com/privyseal/privyseal/internal/pgp"
 	"github.com/privyseal/privyseal/internal/seal"
+	"github.com/privyseal/privyseal/internal/wire"
 	"github.com/privyseal/privyseal/keys"
 )
 
@@ -179,7 +180,7 @@ func TestUnattended(t *testing.T) {
 	s := upSite(t)
 	ctx := context.Background()
 	ses := s.dial()
-	if _, err := ses.Unlock(ctx, keyEdDSA, nil); err == nil || !strings.Contains(err.Error(), "console has not unlocked") {
+	if _, err := ses.Unlock(ctx, keyEdDSA, nil); !errors.Is(err, client.ErrLocked) || !strings.Contains(err.Error(), "console has not unlocked") {
 		t.Fatalf("before the console unlocked: %v", err)
 	}
 	until := time.Now().Add(time.Hour)
@@ -333,6 +334,38 @@ func TestRatesAreKept(t *testing.T) {
 	s.policy("total 31 :: allow", "all :: deny")
 	if r := signAll(t, s.unlock(keyEdDSA), [][]byte{vary(t, sample(t), 1002), vary(t, sample(t), 1003)}); (r[0].Err == nil) == (r[1].Err == nil) {
 		t.Errorf("one more in all: %v, %v, want one of both", r[0].Err, r[1].Err)
+	}
+}
+
+// Who goes away before the answer comes, and asks for it later, has had it all the same.
+func TestRateOfWhoDoesNotWait(t *testing.T) {
+	s := newSite(t)
+	s.bridgeCfg.Drain, s.bridgeCfg.Linger = time.Second, time.Second
+	s.startBridge()
+	s.spec.Record = true
+	s.startSigner()
+	s.mustReach(5 * time.Second)
+	const most = 20
+	s.policy("rate 20/1h :: allow", "all :: deny enough for this hour")
+	n := 0
+	for range 15 {
+		conn, _, w := s.rawSession(keyEdDSA)
+		for i := range 4 {
+			n++
+			w.Sign(&wire.Sign{Seq: uint64(i) + 2, Handle: 1, Op: wire.OpRPMHeader, Data: vary(t, sample(t), n)})
+		}
+		w.Flush()
+		time.Sleep(time.Duration(n%5) * time.Millisecond)
+		conn.NetConn().Close()
+	}
+	key := s.unlock(keyEdDSA)
+	var headers [][]byte
+	for i := range n + 10 {
+		headers = append(headers, vary(t, sample(t), i+1))
+	}
+	signAll(t, key, headers)
+	if got := s.signatures(); got > most {
+		t.Errorf("%d signatures in an hour for which the policy allows %d", got, most)
 	}
 }
 

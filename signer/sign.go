@@ -216,6 +216,8 @@ func (ss *session) settle(ctx context.Context, r *request, digest [32]byte, leav
 	if err != nil {
 		return nil, err
 	}
+	// From here on it counts, also if nobody waits for it: it will be there for whoever asks again.
+	made = true
 	done, err := p.Wait(ctx)
 	if err != nil {
 		return nil, err
