@@ -55,7 +55,7 @@ func anonymous(t *testing.T) float64 {
 }
 
 // bigLog makes a log of n entries and measures what the signer would see: memory, start-up, look-ups, new signatures.
-func bigLog(t *testing.T, entries int64) {
+func bigLog(t *testing.T, options seallog.Options, entries int64) {
 	dir := t.TempDir()
 	empty := heap()
 	l := openWith(t, dir, options)
@@ -187,4 +187,4 @@ func at(d []time.Duration, percent int) time.Duration {
 }
 
 // The large log of make test-long, small: several levels of index files, merged.
-func TestManyEntries(t *testing.T) { bigLog(t, 60_000) }
+func TestManyEntries(t *testing.T) { bigLog(t, small(512), 60_000) }
