@@ -272,7 +272,7 @@ func TestSigul(t *testing.T) {
 	batch("wrong\x00", "sign-data", "-a", s.env["SIGN_KEY_DATA"], data).says(t, 1, "wrong passphrase")
 	batch("", "sign-data", "-a", s.env["SIGN_KEY_DATA"], data).says(t, 1, "no passphrase")
 	s.as(t, "sigul", nil, "", "-c", conf, "-u", "bob", "list-keys").says(t, 1, "releng, not bob")
-	s.as(t, "sigul", nil, "", "-c", conf, "grant-key-access", key, "bob").says(t, 1, "privyseal-signer grant give "+key+" bob")
+	s.as(t, "sigul", nil, "", "-c", conf, "grant-key-access", key, "bob").says(t, 1, "privyseal-signer grant give "+key+" bob --by HOLDER")
 	s.as(t, "sigul", nil, "", "-c", conf, "sign-everything").says(t, 2, "unknown command")
 	s.as(t, "sigul", nil, "", "-c", filepath.Join(dir, "none"), "list-keys").says(t, 1, "no configuration file")
 	if out, err := exec.Command(filepath.Join(s.bin, "privyseal"), "sigul").CombinedOutput(); err == nil {

@@ -42,7 +42,8 @@ type Command struct {
 }
 
 // A Line is a command of the console. Words in capitals that name an argument or the
-// value of an option stand for it.
+// value of an option stand for it; HOLDER is a user who holds the key, and UID the
+// user ID that the options of a new key make up.
 type Line struct {
 	If   string // only where this option was given
 	Text string
@@ -70,6 +71,9 @@ func (inv *Invocation) ConsoleLines() []string {
 			words[o.Value] = inv.Options.Get(o.Long)
 		}
 	}
+	if uid := userID(inv.Options); uid != "" {
+		words["UID"] = uid
+	}
 	var out []string
 	for _, l := range inv.Command.Type {
 		if name, value, valued := strings.Cut(l.If, "="); name != "" && (!inv.Options.Has(name) || valued && inv.Options.Get(name) != value) {
@@ -84,6 +88,19 @@ func (inv *Invocation) ConsoleLines() []string {
 		out = append(out, strings.Join(list, " "))
 	}
 	return out
+}
+
+// userID puts together the user ID of a new key.
+func userID(o Values) string {
+	var parts []string
+	for _, p := range []struct{ name, before, after string }{
+		{"gnupg-name-real", "", ""}, {"gnupg-name-comment", "(", ")"}, {"gnupg-name-email", "<", ">"},
+	} {
+		if v := o.Get(p.name); v != "" {
+			parts = append(parts, p.before+v+p.after)
+		}
+	}
+	return strings.Join(parts, " ")
 }
 
 // quote writes a word as a shell reads it.

@@ -110,11 +110,12 @@ func TestConsoleLines(t *testing.T) {
 		"list-users":                                       "privyseal-signer user list",
 		"new-user bob":                                     "privyseal-signer user add bob",
 		"modify-user --new-name rob bob":                   "privyseal-signer user rename bob rob",
-		"grant-key-access fedora-40 bob":                   "privyseal-signer grant give fedora-40 bob",
+		"grant-key-access fedora-40 bob":                   "privyseal-signer grant give fedora-40 bob --by HOLDER",
 		"modify-key-user --key-admin yes bob fedora-40":    "privyseal-signer admin add fedora-40 bob",
 		"modify-key-user --key-admin no bob fedora-40":     "privyseal-signer admin remove fedora-40 bob",
-		"change-key-expiration --expire-date 2030-01-01 k": "privyseal-signer key extend k --expires 2030-01-01",
-		"delete-key it's":                                  `privyseal-signer key delete 'it'\''s'`,
+		"change-key-expiration --expire-date 2030-01-01 k": "privyseal-signer key extend k --until 2030-01-01 --by HOLDER",
+		"new-key --key-admin bob --gnupg-name-real Fedora --gnupg-name-email f@example.org k": "privyseal-signer key new k --type eddsa --purpose rpm --uid 'Fedora <f@example.org>' --for bob",
+		"delete-key it's": `privyseal-signer key delete 'it'\''s'`,
 	} {
 		inv, err := Parse(strings.Fields(line))
 		if err != nil {
@@ -174,7 +175,8 @@ func TestConfig(t *testing.T) {
 }
 
 // TestDocumentedTable holds that docs/sigul-compatibility.md lists every command as the
-// code answers it.
+// code answers it, and every command of the console where TestReadme of package house
+// asks the built program whether it exists.
 func TestDocumentedTable(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(lab.Root(t), "docs", "sigul-compatibility.md"))
 	if err != nil {
@@ -192,6 +194,11 @@ func TestDocumentedTable(t *testing.T) {
 			t.Errorf("%s is documented as\n%s\nand should be\n%s", c.Name, got, want)
 		}
 		delete(documented, c.Name)
+		for _, l := range c.Type {
+			if !strings.Contains(string(text), "\n    "+l.Text+"\n") {
+				t.Errorf("%s: the list of console commands lacks %s", c.Name, l.Text)
+			}
+		}
 		if c.Answer == Console && len(c.Type) == 0 || c.Answer == Better && c.Note == "" {
 			t.Errorf("%s: nothing says what to do instead", c.Name)
 		}
