@@ -117,7 +117,8 @@ func TestDataRefusesGitObjects(t *testing.T) {
 
 func TestDataRefusesSimpleSigning(t *testing.T) {
 	doc := `{"critical":{"type":"atomic container signature","image":{"docker-manifest-digest":"sha256:0"},"identity":{"docker-reference":"example.org/x"}},"optional":{}}`
-	refusedData(t, "simple-signing", doc, "\n\t"+doc, `{"optional":{"a":["b",{"c":"d"}]},"critical":{}}`, `{"\u0063ritical":1}`, `{"x":"critical","Critical":null}`)
+	refusedData(t, "simple-signing", doc, "\n\t"+doc, `{"optional":{"a":["b",{"c":"d"}]},"critical":{}}`, `{"\u0063ritical":1}`, `{"x":"critical","Critical":null}`,
+		`{"a":[{"critical":1}],"critical" `+strings.Repeat("\n", 200)+`:{}}`, `{"a\\":"\"","\u0043RITICAL":{}}`)
 }
 
 func TestRepomdRefusesWhatIsNotRepomd(t *testing.T) {

@@ -7,8 +7,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/privyseal/privyseal/internal/lab"
 	"github.com/privyseal/privyseal/internal/rpmhead"
@@ -202,6 +204,35 @@ func TestTextRefusals(t *testing.T) {
 	got, err := checkText(&wire.Sign{Data: []byte("line one  \nline two\t\n\n")})
 	if err != nil || string(got.signed) != "line one\r\nline two\r\n" {
 		t.Errorf("canonical form %q, %v", got.signed, err)
+	}
+}
+
+// Inputs that are made to cost much cost little: no operation needs many times the memory of what it looks at.
+func TestCostlyInputs(t *testing.T) {
+	const size = 8 << 20
+	for name, data := range map[string][]byte{
+		"line ends":      bytes.Repeat([]byte("\n"), size),
+		"nested arrays":  append([]byte(`{"a":`), bytes.Repeat([]byte("["), size)...),
+		"nested objects": bytes.Repeat([]byte(`{"a":`), size/5),
+		"one string":     append([]byte(`{"a":"`), bytes.Repeat([]byte("x"), size)...),
+		"comments":       bytes.Repeat([]byte("<!---->"), size/7),
+		"open comments":  bytes.Repeat([]byte("<!--"), size/4),
+		"instructions":   bytes.Repeat([]byte("<?x?>"), size/5),
+		"spaces":         bytes.Repeat([]byte(" "), size),
+		"UTF-16 zeros":   append([]byte("\xff\xfe"), make([]byte, size)...),
+	} {
+		s := commitSign(data)
+		for _, op := range []wire.Op{wire.OpData, wire.OpText, wire.OpGitTag, wire.OpRepomd, wire.OpOstree, wire.OpContainer, wire.OpRPMHeader} {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			start := time.Now()
+			operations[op].check(s)
+			took := time.Since(start)
+			runtime.ReadMemStats(&after)
+			if used := after.TotalAlloc - before.TotalAlloc; used > 8*size || took > 2*time.Second {
+				t.Errorf("%s as %s: %d MiB and %v for %d MiB", name, op, used>>20, took, size>>20)
+			}
+		}
 	}
 }
 

@@ -66,36 +66,57 @@ func isGit(data []byte) bool {
 	return gitBody.Match(start) || gitLoose.Match(start) || bytes.HasPrefix(start, gitPushed)
 }
 
-// isSimpleSigning tells whether data is a JSON object with a member "critical".
+// isSimpleSigning tells whether data is, or begins with, a JSON object with a member
+// "critical". It takes more for JSON than a reader would, and keeps nothing: a reader
+// that builds what it reads could be made to need many times the input's memory.
 func isSimpleSigning(data []byte) bool {
 	data = bytes.TrimLeft(plainText(data), " \t\r\n")
 	if len(data) == 0 || data[0] != '{' {
 		return false
 	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	depth, key := 0, false
-	for {
-		tok, err := dec.Token()
-		if err != nil {
-			return false // not JSON, so no reader takes it for this
-		}
-		switch t := tok.(type) {
-		case json.Delim:
-			if t == '{' || t == '[' {
-				depth++
-			} else if depth--; depth == 0 {
+	depth := 0
+	for i := 0; i < len(data); i++ {
+		switch data[i] {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
 				return false
 			}
-			key = depth == 1
-		case string:
-			if key && strings.EqualFold(t, "critical") {
+		case '"':
+			end := stringEnd(data[i+1:])
+			if end < 0 {
+				return false
+			}
+			raw := data[i : i+end+2]
+			i += end + 1
+			after := bytes.TrimLeft(data[i+1:min(len(data), i+65)], " \t\r\n")
+			if depth == 1 && (len(after) == 0 || after[0] == ':') && isCritical(raw) {
 				return true
 			}
-			key = depth == 1 && !key
-		default:
-			key = depth == 1
 		}
 	}
+	return false
+}
+
+// stringEnd finds the quote that ends a JSON string; -1 if none does.
+func stringEnd(b []byte) int {
+	for i := 0; i < len(b); i++ {
+		switch b[i] {
+		case '\\':
+			i++
+		case '"':
+			return i
+		}
+	}
+	return -1
+}
+
+// isCritical tells whether a JSON string, in its quotes, says "critical", however written.
+func isCritical(raw []byte) bool {
+	const longest = len(`"critical"`) * len(`\u0063`)
+	var s string
+	return len(raw) <= longest && json.Unmarshal(raw, &s) == nil && strings.EqualFold(s, "critical")
 }
 
 // isRepomd tells whether data is an XML document whose root is a repomd, in any

@@ -14,10 +14,12 @@ import (
 func CleartextBytes(text []byte) []byte {
 	text = bytes.TrimSuffix(text, []byte("\n"))
 	out := make([]byte, 0, len(text)+len(text)/32)
-	for i, line := range bytes.Split(text, []byte("\n")) {
-		if i > 0 {
+	first := true
+	for line := range bytes.SplitSeq(text, []byte("\n")) { // without a list: a text can be nothing but line ends
+		if !first {
 			out = append(out, '\r', '\n')
 		}
+		first = false
 		out = append(out, bytes.TrimRight(line, " \t\r")...)
 	}
 	return out
@@ -36,7 +38,7 @@ func EncodeCleartext(text, packet []byte) ([]byte, error) {
 	var out bytes.Buffer
 	out.Grow(len(text) + len(text)/16 + 2048)
 	out.WriteString("-----BEGIN PGP SIGNED MESSAGE-----\nHash: " + name + "\n\n")
-	for _, line := range bytes.Split(CleartextBytes(text), []byte("\r\n")) {
+	for line := range bytes.SplitSeq(CleartextBytes(text), []byte("\r\n")) {
 		if bytes.HasPrefix(line, []byte("-")) {
 			out.WriteString("- ")
 		}
