@@ -71,6 +71,7 @@ var allActs = []string{
 	"ca list", "ca show", "pin",
 	"user unbind bob %bob", "user bind bob @bob.pem", "ca revoke %bob --yes",
 	"user disable bob", "user enable bob", "freeze user bob", "unfreeze user bob", "freeze key release", "unfreeze key release",
+	"user passphrase carl --passphrase-file @bob.pass --new-passphrase-file @ann.pass",
 	"user rename carl carla", "user reset carla --passphrase-file @ann.pass --yes", "user delete carla --yes",
 	"trust add hub1 @hub.pem", "trust list", "trust retire hub1",
 	"policy test @policy", "policy test @policy --cases @cases", "policy set @policy", "policy show",

@@ -37,6 +37,8 @@ func init() {
 			about: "bind a certificate that the inner CA issued before", run: (*Console).userBind},
 		{name: "user unbind", args: "NAME SHA256", event: "certificate-unbind",
 			about: "take a certificate from a user; bind gives it back", run: onTwo("NAME", "SHA256", (*vault.State).UnbindCertificate)},
+		{name: "user passphrase", args: "NAME [--passphrase-file OLD] [--new-passphrase-file NEW]", event: "passphrase",
+			about: "let a user change the own passphrase here; grants stay", run: (*Console).userPassphrase},
 		{name: "user reset", args: "NAME [--passphrase-file F] [--yes]", event: "user-reset",
 			about: "give a user who lost the passphrase a new key pair; grants and certificates are lost", run: (*Console).userReset},
 

@@ -79,6 +79,38 @@ func (c *Console) userReset(ctx context.Context, args []string) error {
 	return nil
 }
 
+// userPassphrase changes a user's own, for people who stand at the console anyway.
+func (c *Console) userPassphrase(ctx context.Context, args []string) error {
+	f := c.form()
+	oldFile := f.passphrase("the passphrase as it is")
+	newFile := f.file(secret, "new-passphrase-file", "`file` whose first line is the new passphrase")
+	f.files[len(f.files)-1].must = true
+	words, err := f.parse(args, nil, "NAME")
+	if err != nil {
+		return err
+	}
+	state, err := c.state()
+	if err != nil {
+		return err
+	}
+	if _, err := state.User(words[0]); err != nil {
+		return err
+	}
+	old, err := c.passphrase(*oldFile, "user "+words[0])
+	if err != nil {
+		return err
+	}
+	defer clear(old)
+	fresh, err := c.newPassphrase(*newFile, "user "+words[0])
+	if err != nil {
+		return err
+	}
+	defer clear(fresh)
+	return c.change(ctx, func(s *vault.State) (*vault.Change, error) {
+		return s.ChangePassphrase(ctx, c.author(), words[0], old, fresh)
+	})
+}
+
 // onWord is a verb that needs one name and does one change.
 func onWord(word string, make func(s *vault.State, by, name string) (*vault.Change, error)) func(*Console, context.Context, []string) error {
 	return func(c *Console, ctx context.Context, args []string) error {
