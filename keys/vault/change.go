@@ -64,6 +64,7 @@ var acts = map[string]func() act{
 	NoteRevocation:       func() act { return new(noteAct) },
 	NoteBackup:           func() act { return new(noteAct) },
 	NoteRestore:          func() act { return new(noteAct) },
+	NoteStart:            func() act { return new(noteAct) },
 }
 
 // opPassphrase is the one kind that is asked for over the wire.

@@ -12,6 +12,7 @@ const (
 	NoteRevocation = "key-revocation" // a key's revocation certificate was given out
 	NoteBackup     = "backup"         // a backup is about to be written; so it stands in the backup, too
 	NoteRestore    = "restore"        // this vault was made from a backup
+	NoteStart      = "start"          // the start passphrase was set, changed or removed
 )
 
 const maxNote = 1024
@@ -36,7 +37,7 @@ func (a *noteAct) apply(*document, *Change) error {
 // Note makes a change that only makes an entry of the log; kind is one of the above.
 func (s *State) Note(by, kind, text string) (*Change, error) {
 	switch kind {
-	case NoteCeremony, NoteRevocation, NoteBackup, NoteRestore:
+	case NoteCeremony, NoteRevocation, NoteBackup, NoteRestore, NoteStart:
 	default:
 		return nil, fmt.Errorf("unknown note %.40q", kind)
 	}

@@ -39,6 +39,7 @@ func (r *room) filesForActs() {
 	r.write("cases", []byte("allow --user ann --key release --op rpm-header --nevra bash-5-1.noarch --tag f40-candidates\ndeny --user bob --key release --op repomd --lane bulk\n"))
 	r.write("elsewhere.key", must(os.ReadFile(lab.Testdata(r.t, "keys", "eddsa.sec.asc"))))
 	r.write("kernel.key", must(os.ReadFile(lab.Testdata(r.t, "keys", "rsa4096.sec.asc"))))
+	r.write("start.pass", []byte("passphrase of the start\n"))
 	r.write("ceremony", []byte("list\n"))
 }
 
@@ -77,6 +78,7 @@ var allActs = []string{
 	"policy test @policy", "policy test @policy --cases @cases", "policy set @policy", "policy show",
 	"policy explain --user ann --key release --op rpm-header --nevra bash-5-1.noarch",
 	"log key", "log tail", "log verify", "log checkpoint --out @checkpoint", "log export --out @export", "backup @backup",
+	"start set --passphrase-file @start.pass", "start remove --passphrase-file @start.pass",
 	"ceremony @ceremony --transcript @%n.transcript",
 }
 

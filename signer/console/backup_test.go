@@ -104,6 +104,37 @@ func TestStartPassphrase(t *testing.T) {
 	if pin := r.must("pin"); len(strings.TrimSpace(pin)) != 64 {
 		t.Errorf("pin %q", pin)
 	}
+	// It can be changed and removed; what is wrong changes nothing.
+	r.write("fresh.pass", []byte("another for the start\n"))
+	for _, tc := range []struct{ line, err string }{
+		{"start set --old-passphrase-file @wrong.pass --passphrase-file @fresh.pass", "wrong passphrase"},
+		{"start set --old-passphrase-file @start.pass --passphrase-file @short.pass", "at least 8 characters"},
+		{"start set --old-passphrase-file @start.pass --passphrase-file @fresh.pass", ""},
+		{"start remove --passphrase-file @start.pass", "wrong passphrase"},
+		{"%cut short", ""},
+		{"start set --old-passphrase-file @start.pass --passphrase-file @fresh.pass", ""},
+		{"start remove --passphrase-file @fresh.pass", ""},
+	} {
+		if tc.line == "%cut short" {
+			// The first file is new, the second one old.
+			fresh := must(os.ReadFile(filepath.Join(r.vault, startFiles[0])))
+			r.must("start set --old-passphrase-file @fresh.pass --passphrase-file @start.pass")
+			if err := os.WriteFile(filepath.Join(r.vault, startFiles[0]), fresh, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if out, err := r.run(tc.line); (err == nil) != (tc.err == "") || err != nil && !strings.Contains(err.Error(), tc.err) {
+			t.Errorf("%s: %v\n%s", tc.line, err, out)
+		}
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", "")
+	for _, name := range startFiles {
+		if data := must(os.ReadFile(filepath.Join(r.vault, name))); !bytes.Contains(data, []byte("PRIVATE KEY")) {
+			t.Errorf("%s is still sealed", name)
+		}
+	}
+	r.must("user enable ann", "log verify")
 	for flags, want := range map[string]string{
 		"--start-passphrase-file @short.pass": "at least 8 characters",
 		"--start-passphrase-file @none":       "no such file",

@@ -110,6 +110,10 @@ func init() {
 
 		{name: "backup", args: "FILE", event: vault.NoteBackup, about: "write vault and log to a file, also while serve runs", run: (*Console).backup},
 		{name: "restore", args: "FILE", event: vault.NoteRestore, about: "make a vault from a backup, where there is none", run: (*Console).restore},
+		{name: "start set", args: "[--old-passphrase-file F] [--passphrase-file F]", event: vault.NoteStart,
+			about: "put the signer's TLS key and the log's key under a start passphrase, or another one", run: (*Console).startSet},
+		{name: "start remove", args: "[--passphrase-file F]", event: vault.NoteStart,
+			about: "let serve start without a passphrase", run: (*Console).startRemove},
 		{name: "ceremony", args: "FILE [--transcript FILE] [--witness NAME] [--check]", event: vault.NoteCeremony, anywhere: true,
 			about: "run a reviewed file of commands and keep a transcript, whose hash goes into the log", run: (*Console).ceremony},
 		{name: "serve", about: "sign for clients, through the bridge, until SIGTERM", run: (*Console).serve, anywhere: true},
