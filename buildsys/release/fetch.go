@@ -14,7 +14,7 @@ import (
 // attestationAge is how old an attestation may get before the hub is asked for a new
 // one: a signer in demand may let a batch wait for long, and its policy may ask for
 // fresh ones.
-const attestationAge = 5 * time.Minute
+var attestationAge = 5 * time.Minute
 
 // fetch asks the hub for headers, a chunk ahead of the signer, with its attestations
 // of them, and sorts the packages into those whose header is signed and those that

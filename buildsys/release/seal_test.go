@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/privyseal/privyseal/buildsys/release"
 	"github.com/privyseal/privyseal/buildsys/release/releasetest"
@@ -192,5 +193,28 @@ func TestRunCountsWhatHasNoProof(t *testing.T) {
 	hub.Logs = nil
 	if _, sum, err := do(t, hub, s); err != nil || sum.Signed != 4 || sum.Unproven != 4 {
 		t.Errorf("%+v, %v", sum, err)
+	}
+}
+
+// A signer in demand lets headers wait: the hub is asked for its word again when that
+// has become old.
+func TestRunAsksForFreshAttestations(t *testing.T) {
+	const age = 50 * time.Millisecond
+	release.SetAttestationAge(t, age)
+	s := signer(t, lab.KeyEdDSA)
+	hub := many(t, s, 200)
+	hub.Attests = true
+	s.Refuse = func(*rpmhead.Header, bool, []byte) error {
+		time.Sleep(2 * time.Millisecond)
+		return nil
+	}
+	began := time.Now()
+	_, sum, err := do(t, hub, s)
+	if err != nil || sum.Signed != 200 {
+		t.Fatalf("%v, %v", sum, err)
+	}
+	took := time.Since(began)
+	if chunks, asked := 4, hub.Calls("Attest"); asked <= chunks || asked > chunks+int(took/age) {
+		t.Errorf("the hub was asked %d times in %v", asked, took)
 	}
 }
