@@ -8,10 +8,16 @@
 // koji.conf is read as the Koji client reads it (see Config). A verb that Koji
 // has prints what Koji's prints, because scripts cut that apart; only errors
 // look different, and an unknown tag or build is a failure (1), not wrong usage
-// (2). --json prints a listing as JSON instead.
+// (2). --json prints a listing as JSON instead, and a failure before the listing began
+// as an object with error, hint and exit_code.
 //
 // Exit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 partly done, and
 // running it again continues.
+//
+// # Other names
+//
+// Linked as mash, the program is its verb mash; as sigul it takes sigul's command lines
+// (package sigul, sigulmode.go); as privyseal-gpg it is git's gpg.program (gpgfront.go).
 //
 // # How it is put together
 //
