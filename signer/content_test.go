@@ -229,7 +229,7 @@ func TestCostlyInputs(t *testing.T) {
 			operations[op].check(s)
 			took := time.Since(start)
 			runtime.ReadMemStats(&after)
-			if used := after.TotalAlloc - before.TotalAlloc; used > 8*size || took > 2*time.Second {
+			if used := after.TotalAlloc - before.TotalAlloc; used > 8*size || took > 20*time.Second { // what grows with the square would take hours
 				t.Errorf("%s as %s: %d MiB and %v for %d MiB", name, op, used>>20, took, size>>20)
 			}
 		}
