@@ -96,7 +96,7 @@ func (c *Console) check(ctx context.Context, words []string, made map[string]boo
 		return daemon.Usagef("%s has no place in a file of commands", v.name)
 	}
 	var files []namedFile
-	look := Console{Dir: c.Dir, Out: io.Discard, Terminal: c.Terminal, mode: onlyCheck, files: &files}
+	look := Console{Dir: c.Dir, Out: io.Discard, Terminal: c.Terminal, mode: onlyCheck, reviewed: true, files: &files}
 	if err := look.run(ctx, words); err != nil && !errors.Is(err, errChecked) {
 		return err
 	}

@@ -92,6 +92,7 @@ func TestCeremonyIsCheckedBefore(t *testing.T) {
 		{"key extend release --until tomorrow --by ann --passphrase-file @ann.pass", "write a day"},
 		{"unlock release --for ann --until 2020-01-01 --passphrase-file @ann.pass", "--until 2020-01-01 is in the past"},
 		{"grant give release ../x --by ann --passphrase-file @ann.pass", "begins with a letter or digit"},
+		{"log export --checkpoint --qr", "in a file of commands use --parts DIR"},
 		{"policy edit", ":2: policy edit has no place in a file"},
 		{"ceremony @ceremony", ":2: ceremony has no place in a file"},
 		{"serve", ":2: a ceremony ends, and serve does not"},

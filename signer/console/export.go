@@ -36,6 +36,8 @@ func (c *Console) logExport(ctx context.Context, args []string) error {
 		switch {
 		case ways != 1:
 			return daemon.Usagef("say where to: one of --out FILE, --parts DIR, --qr")
+		case *onScreen && (c.reviewed || !c.Terminal.IsTerminal()):
+			return daemon.Usagef("--qr waits for a person at the terminal after each code: in a file of commands use --parts DIR")
 		case *version != 0 && (*version < smallestCode || *version > largestCode):
 			return daemon.Usagef("--qr-version must be %d to %d", smallestCode, largestCode)
 		}
@@ -154,10 +156,6 @@ func (c *Console) exportScreen(content []byte, version int, cp *seal.Checkpoint)
 	for i := range lines {
 		if err := codeText(c.Out, codes[i]); err != nil {
 			return err
-		}
-		if !c.Terminal.IsTerminal() {
-			fmt.Fprintf(c.Out, "part %d of %d\n", i+1, len(lines))
-			continue
 		}
 		answer, err := c.Terminal.ReadLine(fmt.Sprintf("part %d of %d: Enter for the next, q to stop: ", i+1, len(lines)))
 		if err != nil {

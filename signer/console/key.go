@@ -28,7 +28,7 @@ func (f *form) keySpec() *keySpec {
 		admins: f.String("admin", "", "those of the `USERS` who may grant it to others; the first of --for if not given"),
 		out:    f.out("public-out", "`file` for the armored public key"),
 	}
-	f.Func("purpose", "what it may sign, for ever, separated by commas: rpm, repomd, git, container, ostree, text; data or ima alone", func(text string) (err error) {
+	f.Func("purpose", "`PURPOSES`: what it may sign, for ever, separated by commas: rpm, repomd, git, container, ostree, text; data or ima alone", func(text string) (err error) {
 		s.purpose, err = keys.ParsePurposes(text)
 		return err
 	})
@@ -57,7 +57,7 @@ func commas(text string) []string {
 func (c *Console) keyNew(ctx context.Context, args []string) error {
 	f := c.form()
 	var algorithm keys.Algorithm
-	f.Func("type", "eddsa or rsa4096", func(text string) (err error) {
+	f.Func("type", "`TYPE`: eddsa or rsa4096", func(text string) (err error) {
 		algorithm, err = keys.ParseAlgorithm(text)
 		return err
 	})

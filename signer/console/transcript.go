@@ -82,10 +82,12 @@ func (t *transcript) vault(c *Console) {
 
 // hashes lists the files of one use with their hashes. A passphrase is not hashed: its hash could be tried against guesses.
 func hashes(files []namedFile, u use) (lines []string) {
+	seen := make(map[string]bool)
 	for _, f := range files {
-		if f.use != u || *f.path == "" {
+		if f.use != u || *f.path == "" || seen[*f.path] {
 			continue
 		}
+		seen[*f.path] = true
 		if u == secret {
 			lines = append(lines, "secret  "+printable(*f.path)+" (not hashed)")
 			continue

@@ -93,6 +93,13 @@ func meant(args []string) string {
 			best, least = v.name, d
 		}
 	}
+	// The first word alone says which group was meant.
+	for _, v := range verbs {
+		group, _, more := strings.Cut(v.name, " ")
+		if d := distance(args[0], group); best == "" && more && d > 0 && d < least {
+			best, least = group+" ...", d
+		}
+	}
 	if best == "" {
 		return ""
 	}

@@ -41,6 +41,7 @@ func TestSlipsOfTheFinger(t *testing.T) {
 		"key nwe x":            `did you mean "key new"?`,
 		"gran revoke a b":      `did you mean "grant revoke"?`,
 		"frezee key a":         `did you mean "freeze key"?`,
+		"frezee":               `did you mean "freeze ..."?`,
 		"lst":                  `did you mean "list"?`,
 		"log import-chek":      `did you mean "log import-check"?`,
 		"key":                  "there are: key new, key import",
