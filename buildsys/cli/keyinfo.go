@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -133,6 +134,20 @@ func statusCommand(a *App) *cobra.Command {
 		}
 		return nil
 	})
+	ask := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		err := ask(cmd, args)
+		var usage *usageError
+		if err == nil || !a.opts.json || errors.As(err, &usage) {
+			return err
+		}
+		// Not alive is an answer, too.
+		dead := struct {
+			Alive bool `json:"alive"`
+			jsonError
+		}{false, describeError(err)}
+		return errors.Join(a.printJSON(dead), err)
+	}
 	cmd.Long = "Shows whether the signer works, how many requests wait for a turn, your limits, and by how much\n" +
 		"its clock and this machine's differ. Exit code 1: it does not work, and which hop fails."
 	return cmd

@@ -11,6 +11,7 @@ import (
 	"github.com/privyseal/privyseal/buildsys/release"
 	"github.com/privyseal/privyseal/client"
 	"github.com/privyseal/privyseal/internal/pgp"
+	"github.com/privyseal/privyseal/internal/wire"
 )
 
 // signerSession is a session with the signer.
@@ -33,6 +34,9 @@ func (a *App) dialLane(ctx context.Context, lane string) (signerSession, error) 
 		return signerSession{}, err
 	}
 	if lane != "" {
+		if _, ok := wire.ParseLane(lane); !ok {
+			return signerSession{}, &usageError{msg: fmt.Sprintf("--lane is urgent, normal or bulk, not %q", lane)}
+		}
 		cfg.Lane = lane
 	}
 	s, err := client.Dial(ctx, cfg)

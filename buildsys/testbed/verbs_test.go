@@ -255,10 +255,11 @@ func TestAskingVerbs(t *testing.T) {
 	res := s.command(t, dead, "status", "--json")
 	res.says(t, 1, "bridge")
 	var failure struct {
+		Alive *bool
 		Error string
 		Code  int `json:"exit_code"`
 	}
-	if err := json.Unmarshal([]byte(res.stdout), &failure); err != nil || failure.Code != 1 || failure.Error == "" {
+	if err := json.Unmarshal([]byte(res.stdout), &failure); err != nil || failure.Code != 1 || failure.Error == "" || failure.Alive == nil || *failure.Alive {
 		t.Errorf("%q: %v", res.stdout, err)
 	}
 }

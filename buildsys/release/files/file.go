@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -37,6 +38,8 @@ type file struct {
 
 // fileError is a failure on this machine: of one file, not of the signer.
 type fileError struct{ error }
+
+func (e *fileError) Unwrap() error { return e.error }
 
 func (f *file) name() string {
 	if f.pkg == nil {
@@ -185,12 +188,23 @@ func (f *file) signWhole(ctx context.Context, s Signer) error {
 	if _, err := src.Seek(f.pkg.HeaderEnd, io.SeekStart); err != nil {
 		return &fileError{err}
 	}
-	done, err := s.SignPayload(ctx, f.pkg.Header.Bytes(), src, nil)
+	done, err := s.SignPayload(ctx, f.pkg.Header.Bytes(), payload{src}, nil)
 	if err != nil {
 		return err
 	}
 	f.packet, f.proof, f.index = done.Packet, done.Proof, done.LogIndex
 	return nil
+}
+
+// payload is a reader whose failures are told from the signer's.
+type payload struct{ io.Reader }
+
+func (p payload) Read(b []byte) (int, error) {
+	n, err := p.Reader.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = &fileError{err}
+	}
+	return n, err
 }
 
 // store writes the signed file, and its proof.

@@ -20,26 +20,16 @@ import (
 // repositories have keys of their own. The error is that the tree could not be walked
 // or holds no package.
 func (v *Verifier) Tree(ctx context.Context, root string, each func(Report)) error {
-	// A published tree is a symbolic link to the newest one; the walk does not follow any other.
+	// A published tree is a symbolic link to the newest one.
 	real, err := filepath.EvalSymlinks(root)
 	if err != nil {
 		return err
 	}
-	var files []string
-	err = filepath.WalkDir(real, func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case !d.IsDir() && (strings.HasSuffix(path, ".rpm") || d.Name() == "repomd.xml"):
-			files = append(files, path)
-		}
-		return nil
-	})
-	if err != nil {
+	w := walk{seen: map[string]bool{}}
+	if err := w.dir(ctx, real); err != nil {
 		return err
 	}
+	files := w.files
 	packages := 0
 	var mu sync.Mutex // of the bundles, which are read once for all
 	b := newBundles()
@@ -71,6 +61,49 @@ func (v *Verifier) Tree(ctx context.Context, root string, each func(Report)) err
 		err = fmt.Errorf("%s: no RPM file in it", root)
 	}
 	return err
+}
+
+// walk lists the files of a tree that are to be verified. Links to directories are
+// followed, each directory once: dnf and a web server would follow them, too.
+type walk struct {
+	seen  map[string]bool // real paths of directories
+	files []string
+}
+
+func (w *walk) dir(ctx context.Context, root string) error {
+	real, err := filepath.EvalSymlinks(root)
+	if err != nil {
+		return err
+	}
+	if w.seen[real] {
+		return nil
+	}
+	w.seen[real] = true
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		path := filepath.Join(root, e.Name())
+		isDir := e.IsDir()
+		if e.Type()&fs.ModeSymlink != 0 {
+			// One that leads nowhere is no directory; as a package it will be bad.
+			info, err := os.Stat(path)
+			isDir = err == nil && info.IsDir()
+		}
+		switch {
+		case isDir:
+			if err := w.dir(ctx, path); err != nil {
+				return err
+			}
+		case strings.HasSuffix(e.Name(), ".rpm") || e.Name() == "repomd.xml":
+			w.files = append(w.files, path)
+		}
+	}
+	return nil
 }
 
 // repomd verifies the signature beside a repomd.xml; nil when there is nothing to say.

@@ -316,6 +316,29 @@ func TestTree(t *testing.T) {
 		}
 	}
 
+	// What a link leads to is looked at, once, and one that goes round ends.
+	elsewhere := t.TempDir()
+	stray := lab.RPM{Name: "stray"}.Write(t, elsewhere)
+	for name, target := range map[string]string{"more": elsewhere, "again": elsewhere, "round": "..", "none.rpm": "nowhere"} {
+		if err := os.Symlink(target, filepath.Join(root, "1", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	strays := map[string]Outcome{}
+	for _, r := range walk() {
+		if r.Outcome != Verified {
+			strays[filepath.Base(r.File)] = r.Outcome
+		}
+	}
+	if len(strays) != 2 || strays[filepath.Base(stray)] != Unsigned || strays["none.rpm"] != Bad {
+		t.Errorf("behind links: %v", strays)
+	}
+	for _, name := range []string{"more", "again", "round", "none.rpm"} {
+		if err := os.Remove(filepath.Join(root, "1", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+
 	// A repodata signature counts when it is wrong.
 	packet, _, _, err := s.signer.Sign([]byte("<other/>\n"))
 	if err != nil {
