@@ -99,6 +99,13 @@ func (c *Console) submit(ctx context.Context, change *vault.Change) error {
 	return err
 }
 
+// ownerNote reminds root that a vault belongs to whoever made it.
+func (c *Console) ownerNote() {
+	if os.Geteuid() == 0 {
+		fmt.Fprintf(c.Out, "it belongs to root; if serve runs as another user: chown -R USER %s\n", c.Dir)
+	}
+}
+
 func userName(uid int) string {
 	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
 		return u.Username

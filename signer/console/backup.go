@@ -41,6 +41,7 @@ func (c *Console) backup(ctx context.Context, args []string) error {
 // restore makes a vault from a backup, where there is none.
 func (c *Console) restore(ctx context.Context, args []string) error {
 	f := c.form()
+	group := f.String("admin-group", "", "`GROUP` (name or number) whose members administer the vault while another user runs serve")
 	words, err := f.parse(args, nil, "FILE")
 	if err != nil {
 		return err
@@ -65,8 +66,14 @@ func (c *Console) restore(ctx context.Context, args []string) error {
 	if err := c.note(ctx, vault.NoteRestore, text); err != nil {
 		return fmt.Errorf("the vault was restored, but the log does not say so: %w", err)
 	}
+	if *group != "" {
+		if err := setAdminGroup(c.Dir, *group); err != nil {
+			return fmt.Errorf("the vault was restored, but not for the group: %w", err)
+		}
+	}
 	fmt.Fprintf(c.Out, "vault of signer %s restored to %s, at state generation %d\n"+
 		"before serve starts: log verify --against the newest checkpoint that a client or the hub keeps; signatures made after the backup "+
 		"are out and not in this log\n", state.Name(), c.Dir, state.Generation())
+	c.ownerNote()
 	return nil
 }

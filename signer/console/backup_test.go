@@ -65,6 +65,17 @@ func TestBackupAndRestore(t *testing.T) {
 			t.Fatalf("restore of %s left a vault", name)
 		}
 	}
+	// The group that administered the vault may do so again.
+	r.vault = r.path("fourth")
+	r.must(fmt.Sprintf("restore @backup --admin-group %d", os.Getgid()))
+	for name, want := range map[string]os.FileMode{
+		"": os.ModeDir | os.ModeSetgid | 0o750, "log": os.ModeDir | os.ModeSetgid | 0o750, "state.json": 0o640, "signer.conf": 0o640, "log/seal.log": 0o640, "log.key": 0o600, innerFile: 0o600,
+	} {
+		if st, err := os.Stat(filepath.Join(r.vault, name)); err != nil || st.Mode() != want {
+			t.Errorf("%s: %v %v, want %v", name, st.Mode(), err, want)
+		}
+	}
+	r.must("user disable ann", "log verify")
 	r.vault = first
 	if out := r.must("log tail"); !strings.Contains(out, fmt.Sprintf("backup to %q", r.path("backup"))) {
 		t.Errorf("the log does not know of the backup:\n%s", out)

@@ -144,6 +144,7 @@ func (c *Console) initVault(ctx context.Context, args []string) (err error) {
 		}
 	}
 	fmt.Fprintf(c.Out, "vault of signer %s made in %s\n", *name, c.Dir)
+	c.ownerNote()
 	if drawn != nil {
 		fmt.Fprintf(c.Out, "the console passphrase, which opens the inner CA, was drawn at random: keep %s elsewhere\n", c.path(consolePass))
 	}

@@ -109,7 +109,7 @@ func init() {
 			about: "take the clock as right although the log's last entry is later", run: (*Console).acceptClock},
 
 		{name: "backup", args: "FILE", event: vault.NoteBackup, about: "write vault and log to a file, also while serve runs", run: (*Console).backup},
-		{name: "restore", args: "FILE", event: vault.NoteRestore, about: "make a vault from a backup, where there is none", run: (*Console).restore},
+		{name: "restore", args: "FILE [--admin-group GROUP]", event: vault.NoteRestore, about: "make a vault from a backup, where there is none", run: (*Console).restore},
 		{name: "start set", args: "[--old-passphrase-file F] [--passphrase-file F]", event: vault.NoteStart,
 			about: "put the signer's TLS key and the log's key under a start passphrase, or another one", run: (*Console).startSet},
 		{name: "start remove", args: "[--passphrase-file F]", event: vault.NoteStart,
