@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/privyseal/privyseal/buildsys/release"
 	"github.com/privyseal/privyseal/client"
@@ -51,15 +52,33 @@ func (a *App) dialLane(ctx context.Context, lane string) (signerSession, error) 
 	return signerSession{s}, nil
 }
 
-// signerFailure puts the advice of an error on its own line.
+// signerFailure puts the advice of an error on its own line, and when to come back.
 func signerFailure(err error) error {
 	var se *client.SessionError
-	if errors.As(err, &se) && se.Advice != "" {
+	var refused *client.RefusedError
+	switch {
+	case errors.As(err, &se) && (se.Advice != "" || se.RetryAfter > 0):
 		plain := *se
 		plain.Advice = ""
-		return &exitError{code: exitFailed, err: &plain, hint: se.Advice}
+		return &exitError{code: exitFailed, err: &plain, hint: joinHints(se.Advice, comeBack(se.RetryAfter))}
+	case errors.As(err, &refused) && refused.RetryAfter > 0:
+		return &exitError{code: exitFailed, err: err, hint: comeBack(refused.RetryAfter)}
 	}
 	return err
+}
+
+func comeBack(after time.Duration) string {
+	if after <= 0 {
+		return ""
+	}
+	return "try again in " + max(after.Round(time.Second), time.Second).String()
+}
+
+func joinHints(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + "; " + b
 }
 
 // key describes one of the user's keys, which must be for a purpose.
@@ -103,6 +122,9 @@ func keyFailure(name string, err error) error {
 	case errors.Is(err, client.ErrNoKey):
 		return fmt.Errorf("key %s: %w", name, err) // which says what to do
 	case errors.Is(err, client.ErrBadPassphrase):
+		if again := signerFailure(err); again != err {
+			return again
+		}
 		return failf("the passphrase is yours at the signer, the same for all keys", "key %s: %w", name, err)
 	}
 	return signerFailure(err)
