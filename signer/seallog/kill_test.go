@@ -86,10 +86,19 @@ func killRounds(t *testing.T, rounds int) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		// Some rounds end while the log is being opened.
-		kill := time.AfterFunc(time.Duration(rand.IntN(60))*time.Millisecond, func() { _ = cmd.Process.Kill() })
+		// Some rounds end while the log is being opened, the others some time after the first signature.
+		var kill *time.Timer
+		startTimer := func() {
+			kill = time.AfterFunc(time.Duration(rand.IntN(60))*time.Millisecond, func() { _ = cmd.Process.Kill() })
+		}
+		if round%4 == 3 {
+			startTimer()
+		}
 		scanner := bufio.NewScanner(out)
 		for scanner.Scan() {
+			if kill == nil {
+				startTimer()
+			}
 			f := strings.Fields(scanner.Text())
 			if n, err := strconv.Atoi(f[0]); err == nil && len(f) == 3 {
 				given[n] = f[1] + " " + f[2]
@@ -97,7 +106,9 @@ func killRounds(t *testing.T, rounds int) {
 		}
 		_, _ = io.Copy(io.Discard, out)
 		err = cmd.Wait()
-		kill.Stop()
+		if kill != nil {
+			kill.Stop()
+		}
 		var exit *exec.ExitError
 		if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 			t.Fatalf("round %d: %v %s", round, err, stderr.String())
