@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -48,6 +49,9 @@ func (a *App) runGPG(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if o.key, err = a.gitKey(ctx, key); err != nil {
+		return err
+	}
 	made, err := a.signBytes(ctx, o, client.OpGitTag, "git", object)
 	if err != nil {
 		return err
@@ -65,6 +69,39 @@ func (a *App) runGPG(ctx context.Context, args []string) error {
 	fmt.Fprintf(w, "[GNUPG:] BEGIN_SIGNING H%d\n[GNUPG:] SIG_CREATED D %d %d 00 %d %s\n",
 		sig.Hash, sig.Algorithm, sig.Hash, time.Now().Unix(), sig.Fingerprint)
 	return done()
+}
+
+// gitKey finds the key that git means: by the signer's name for it, or as gpg names keys,
+// by fingerprint, key ID or user ID.
+func (a *App) gitKey(ctx context.Context, name string) (string, error) {
+	s, err := a.dialSigner(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer s.close()
+	keys, err := s.ListKeys(ctx)
+	if err != nil {
+		return "", signerFailure(err)
+	}
+	var found []string
+	for _, k := range keys {
+		if k.Name == name {
+			return name, nil
+		}
+		if slices.Contains(k.Purposes, "git") && (k.UserID == name || isKeyID(k.Fingerprint, name)) {
+			found = append(found, k.Name)
+		}
+	}
+	if len(found) != 1 {
+		return "", failf("git config user.signingKey KEY names one; privyseal list-keys shows them", "%d keys of yours for git are known as %q", len(found), name)
+	}
+	return found[0], nil
+}
+
+// isKeyID says whether name is a fingerprint, or the end of it, as gpg takes them.
+func isKeyID(fingerprint, name string) bool {
+	id := strings.ToUpper(strings.TrimSuffix(strings.TrimPrefix(name, "0x"), "!"))
+	return len(id) >= 16 && strings.HasSuffix(strings.ToUpper(fingerprint), id)
 }
 
 // gpgSigning reads git's command line for signing: which key, and the descriptor for

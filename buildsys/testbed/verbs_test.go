@@ -168,6 +168,10 @@ func TestSignGitTag(t *testing.T) {
 	if out := git("tag", "-v", "v2"); !strings.Contains(out, "Good signature") {
 		t.Errorf("git with our gpg.program: %s", out)
 	}
+	// As gpg names keys.
+	git("config", "user.signingKey", "0x"+s.fingerprint(t, "SIGN_KEY_GIT"))
+	git("tag", "-s", "-m", "Version 3", "v3")
+	git("tag", "-v", "v3")
 	cmd := exec.Command("git", "commit", "-q", "-S", "--allow-empty", "-m", "two")
 	cmd.Dir, cmd.Env = dir, append(cmd.Environ(), env...)
 	if out, err := cmd.CombinedOutput(); err == nil {
