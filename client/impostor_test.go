@@ -87,6 +87,7 @@ func (i *impostor) start(s *site, outer, outerCA, inner, innerCA string) error {
 
 // Whoever stands in for the signer without its inner key is found out by the client before a word is said.
 func TestSignerImpostor(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.bridgeCfg.Drain, s.bridgeCfg.Linger = time.Second, time.Second
 	s.startBridge()
@@ -169,6 +170,7 @@ func (s *site) forge(file string, ca *pki.CA, cn, uri string) {
 
 // A certificate makes nobody another user: neither the name in it, whatever stands there, nor who signed it.
 func TestForgedClientCertificates(t *testing.T) {
+	t.Parallel()
 	s := upSite(t)
 	hub := newCA(t, "hub")
 	s.issue("named-so.pem", s.inner, hop.RoleClient, user) // the name alone, not the bound certificate
@@ -216,6 +218,7 @@ func TestForgedClientCertificates(t *testing.T) {
 
 // Sessions that begin and do not go on, at every stage, by the dozen: nobody waits for them, and they end.
 func TestHalfOpenSessions(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.bridgeCfg.Drain, s.bridgeCfg.Linger = time.Second, time.Second
 	s.startBridge()

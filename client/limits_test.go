@@ -118,6 +118,7 @@ func (s *site) rawSession(name string) (*tls.Conn, *wire.Reader, *wire.Writer) {
 // A client that writes and never reads is dropped in the end, and until then 32
 // others work as if it were not there.
 func TestClientThatNeverReadsStallsNobody(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.startBridge()
 	s.startSigner(func(c *signer.Config) { c.Limits.Write = time.Second })

@@ -133,6 +133,7 @@ func readRecord(r io.Reader) ([]byte, error) {
 // TestHostileBridge: what a bridge does to a session's bytes ends the session, is noticed within 5 s, and makes the signer sign nothing
 // that was not asked for; what the client asks for again over an honest path it gets.
 func TestHostileBridge(t *testing.T) {
+	t.Parallel()
 	type relay func(toSigner bool, record []byte) ([][]byte, error)
 	// on does something to what goes one way.
 	on := func(toSigner bool, do relay) func() relay {
@@ -249,6 +250,7 @@ func (s *site) signatures() int64 {
 
 // A bridge that recorded a whole session plays the client's part of it to another parked connection: the keys are new for every session.
 func TestRecordedSessionIsWorthNothing(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	m := &mangler{}
 	m.start(s, nil)
@@ -280,6 +282,7 @@ func TestRecordedSessionIsWorthNothing(t *testing.T) {
 
 // A bridge that crosses two sessions in the middle gives neither client what is the other's.
 func TestSwappedSessions(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	var mu sync.Mutex
 	var pairs []*tls.Conn // signers
@@ -339,6 +342,7 @@ func TestSwappedSessions(t *testing.T) {
 
 // A bridge that pairs two of a kind, or itself with a signer, gets nowhere, and the signer goes on.
 func TestBridgePairsWithItself(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	m := &mangler{}
 	waiting := make(chan *tls.Conn, 1)

@@ -62,6 +62,7 @@ func (s *site) mustRefuse(want error) error {
 
 // A signer whose log went back, or split, is told from one whose log only grew, in the next session.
 func TestRolledBackAndForkedLogs(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.bridgeCfg.Drain, s.bridgeCfg.Linger = time.Second, time.Second
 	s.startBridge()
@@ -149,6 +150,7 @@ func (p lyingPending) Wait(ctx context.Context) (seallog.Signed, error) {
 
 // A signature whose proof does not show it in the signer's log is not handed out.
 func TestSignaturesWithoutAProofDoNotCount(t *testing.T) {
+	t.Parallel()
 	origin := seal.OriginPrefix + signerName
 	stranger := signertest.NewLogNamed(seal.OriginPrefix + "stranger")
 	for name, lie := range map[string]func(l *signertest.Log, s *seallog.Signed){

@@ -96,6 +96,7 @@ func snapshot(t *testing.T, dir string) map[string]string {
 // TestNoMessageTouchesTheVault goes through every type of message and every verb and operation there is: none but change-passphrase changes
 // a byte of the vault, and change-passphrase changes the caller's own private half and nothing else.
 func TestNoMessageTouchesTheVault(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.bridgeCfg.Drain, s.bridgeCfg.Linger = time.Second, time.Second
 	s.startBridge()
