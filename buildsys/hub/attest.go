@@ -66,14 +66,17 @@ func attest(c *Ctx, a Args) (any, error) {
 	}
 	now := c.tx.Now()
 	out := make([]any, len(ids))
+	refused := 0
 	for i, id := range ids {
 		text, err := c.attestOne(rpms[id], builds, held, seal.Attestation{Hub: c.Hub.cfg.Name, Issued: now})
 		if err != nil {
 			out[i] = map[string]any{"rpm_id": id, "faultCode": int64(buildsys.CodeOf(err)), "faultString": err.Error()}
+			refused++
 			continue
 		}
 		out[i] = map[string]any{"rpm_id": id, "attestation": text}
 	}
+	c.Log.Info("attested", "tag", a.Any("tag"), "rpms", len(ids)-refused, "refused", refused, "user", c.User.Name)
 	return out, nil
 }
 

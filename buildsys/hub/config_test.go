@@ -27,7 +27,14 @@ func TestLoadSettings(t *testing.T) {
 	if s.Listen != "127.0.0.1:8443" || s.LoginCreatesUser || !s.CheckClientIP || s.SessionLife != 2*time.Hour {
 		t.Errorf("read %+v", s)
 	}
+	if s.Name != "hub" {
+		t.Errorf("without name and weburl it calls itself %q", s.Name)
+	}
+	if s, err := load(good + "weburl = https://koji.example.org/koji\n"); err != nil || s.Name != "koji.example.org" {
+		t.Errorf("with a weburl it calls itself %+v, %v", s, err)
+	}
 	for text, want := range map[string]string{
+		good + "name = two words\n":                           "name",
 		good + "colour = blue\n":                              "hub.conf:7",
 		good + "[web]\n":                                      "[web]",
 		strings.Replace(good, "db = /hub.db\n", "", 1):        "db",
@@ -52,6 +59,13 @@ func TestMainSaysWhatIsMissing(t *testing.T) {
 		t.Errorf("without topdir: %v", err)
 	}
 	if err := os.Mkdir(s.TopDir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s.AttestKey = filepath.Join(dir, "attest.key")
+	if err := s.Main(t.Context(), log, ready); err == nil || !strings.Contains(err.Error(), "privyseal-hub init") {
+		t.Errorf("without the key of attestations: %v", err)
+	}
+	if _, err := s.Init(t.Context(), "admin"); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Main(t.Context(), log, ready); err == nil || !strings.Contains(err.Error(), "no.pem") {

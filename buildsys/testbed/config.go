@@ -105,6 +105,7 @@ func (s *site) writePrivysealConf() error {
 		{"signer_name", signerName},
 		{"signer_pin", s.state.Pin},
 		{"log_key", s.state.LogKey},
+		{"state_dir", s.path("state")},
 	})
 }
 

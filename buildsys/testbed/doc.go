@@ -19,6 +19,7 @@
 //	conf/ pki/    what the processes and the clients read
 //	hub/ topdir/  the hub's database and files
 //	vault/        the signer's
+//	state/        what clients saw of the signer's log
 //
 // # Processes
 //
@@ -27,8 +28,11 @@
 // program is never signalled. A process is ready when it says so over NOTIFY_SOCKET;
 // one that exits first fails the command, with the end of its log.
 //
-// The signer is administered as everywhere: its console's own program runs a batch file.
-// Hub users and permissions are made by calls to the hub, as user kojiadmin.
+// The signer is administered as everywhere: its console's own program runs a batch file,
+// which also trusts the hub's attestations and sets a policy, conf/policy.conf, under
+// which releng may use its keys for what each is for. Hub users and permissions are made
+// by calls to the hub, as user kojiadmin; the hub is told the RPM key and the key of the
+// signer's log.
 //
 // # Limits
 //
