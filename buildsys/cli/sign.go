@@ -28,6 +28,7 @@ func signTagCommand(a *App) *cobra.Command {
 		"was signed; 3: partly done, some were refused or the run was cut off."
 	var o signOptions
 	o.register(a, cmd)
+	o.registerFileKey(cmd)
 	var tag release.TagOptions
 	cmd.Flags().BoolVar(&tag.Latest, "latest", false, "only the latest build of each package")
 	cmd.Flags().BoolVar(&tag.Inherit, "inherit", false, "what the tag's parents hold, too")
@@ -55,6 +56,7 @@ func signBuildCommand(a *App) *cobra.Command {
 	cmd.Long = "Signs the packages of builds, in a tag or not. Everything else is as with sign-tag."
 	var o signOptions
 	o.register(a, cmd)
+	o.registerFileKey(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		switch {
 		case len(args) < 1:
@@ -123,20 +125,22 @@ func (a *App) sign(ctx context.Context, o signOptions, pick picker) error {
 		return err
 	}
 	defer s.close()
-	key, err := s.key(ctx, o.key, "rpm")
+	key, err := s.rpmKeys(ctx, o)
 	if err != nil {
 		return err
 	}
-	hub, err := a.releaseHub(ctx)
+	remote, err := a.releaseHub(ctx)
 	if err != nil {
 		return err
 	}
+	hub := &fileSigning{Hub: remote}
 	return a.signOver(ctx, hub, key, o, pick, func() (release.Signer, error) {
-		k, err := s.unlock(ctx, a, o.key, o.secret)
+		u, err := a.unlockRPMs(ctx, s, o, true)
 		if err != nil {
 			return nil, err
 		}
-		return release.Session{Key: k, Session: s.Session}, nil
+		hub.key = u.fileKey
+		return release.Session{Key: u.key, Session: s.Session}, nil
 	})
 }
 

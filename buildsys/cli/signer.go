@@ -145,6 +145,17 @@ func (s signerSession) unlock(ctx context.Context, a *App, name string, src pass
 	return k, nil
 }
 
+// rpmKeys describes the key that signs packages, and holds that the one for their files,
+// if there is to be one, is for that.
+func (s signerSession) rpmKeys(ctx context.Context, o signOptions) (release.Key, error) {
+	if o.fileKey != "" {
+		if _, err := s.key(ctx, o.fileKey, "ima"); err != nil {
+			return release.Key{}, err
+		}
+	}
+	return s.key(ctx, o.key, "rpm")
+}
+
 // unlocked is what signing packages needs.
 type unlocked struct {
 	cert    *pgp.Certificate
@@ -155,7 +166,7 @@ type unlocked struct {
 // unlockRPMs opens the keys that packages are signed with, if there is something to
 // sign. The passphrase is one for all keys of a user: it is asked for once, unless
 // there is a source of its own for the second key.
-func (a *App) unlockRPMs(ctx context.Context, s signerSession, o rpmOptions, needed bool) (u unlocked, err error) {
+func (a *App) unlockRPMs(ctx context.Context, s signerSession, o signOptions, needed bool) (u unlocked, err error) {
 	if u.cert, err = s.certificate(ctx, o.key); err != nil {
 		return u, err
 	}

@@ -16,6 +16,10 @@ type signOptions struct {
 	dryRun bool
 	secret passphraseSource
 
+	// fileKey signs the files in the packages for IMA, "" for none.
+	fileKey    string
+	fileSecret passphraseSource
+
 	// tag is the tag that the hub attests the packages for, "" for the one that each
 	// build was put into last; inherit counts its parents.
 	tag     string
@@ -29,6 +33,13 @@ func (o *signOptions) register(a *App, cmd *cobra.Command) {
 	fs.BoolVarP(&o.dryRun, "dry-run", "n", false, "show what would be signed, and sign nothing; with a passphrase, the signer's decision, too")
 	o.secret.register(cmd)
 	a.listing(cmd)
+}
+
+// registerFileKey adds the options of verbs that sign packages.
+func (o *signOptions) registerFileKey(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringVar(&o.fileKey, "file-signing-key", "", "add IMA signatures of the packages' files, by this `key` of purpose ima")
+	fs.StringVar(&o.fileSecret.file, "file-signing-key-passphrase-file", "", "read the passphrase for that key from `FILE`, where it is another")
 }
 
 func (p *passphraseSource) register(cmd *cobra.Command) {

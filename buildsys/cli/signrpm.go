@@ -28,17 +28,12 @@ type rpmOptions struct {
 	// local signs packages of the hub without telling it: they are fetched, signed
 	// here and written to output.
 	local bool
-
-	fileKey    string
-	fileSecret passphraseSource
 }
 
 func (o *rpmOptions) register(a *App, cmd *cobra.Command) {
 	o.signOptions.register(a, cmd)
-	fs := cmd.Flags()
-	fs.StringVar(&o.fileKey, "file-signing-key", "", "add IMA signatures of the packages' files, by this key of purpose ima")
-	fs.StringVar(&o.fileSecret.file, "file-signing-key-passphrase-file", "", "read the passphrase for that key from `FILE`, where it is another")
-	fs.BoolVar(&o.noProof, "no-proof", false, "do not write FILE.tlog-proof beside signed files")
+	o.registerFileKey(cmd)
+	cmd.Flags().BoolVar(&o.noProof, "no-proof", false, "do not write FILE.tlog-proof beside signed files")
 }
 
 const rpmHelp = "A file is signed in place, or with -o elsewhere; what is no file names a package of the hub, as\n" +
@@ -146,14 +141,9 @@ func (a *App) signRPMs(ctx context.Context, o rpmOptions, work rpmWork) error {
 		return err
 	}
 	defer s.close()
-	key, err := s.key(ctx, o.key, "rpm")
+	key, err := s.rpmKeys(ctx, o.signOptions)
 	if err != nil {
 		return err
-	}
-	if o.fileKey != "" {
-		if _, err := s.key(ctx, o.fileKey, "ima"); err != nil {
-			return err
-		}
 	}
 	var hub release.Hub
 	var remote *release.Remote
@@ -177,12 +167,12 @@ func (a *App) signRPMs(ctx context.Context, o rpmOptions, work rpmWork) error {
 			return err
 		}
 	}
-	u, err := a.unlockRPMs(ctx, s, o, len(plan.Sign)+len(work.files) > 0)
+	u, err := a.unlockRPMs(ctx, s, o.signOptions, len(plan.Sign)+len(work.files) > 0)
 	if err != nil {
 		return err
 	}
 	if u.fileKey != nil && hub != nil {
-		hub = fileSigning{hub, u.fileKey}
+		hub = &fileSigning{hub, u.fileKey}
 	}
 
 	out := newSignReport(a, withFiles(plan, work.files), o.dryRun)
@@ -314,16 +304,16 @@ func withFiles(plan *release.Plan, items []files.Item) *release.Plan {
 }
 
 // fileSigning is a hub whose packages get IMA signatures into the signature headers
-// that signatures are put into.
+// that signatures are put into, once there is a key.
 type fileSigning struct {
 	release.Hub
-	key files.FileSigner
+	key *client.Key
 }
 
-func (f fileSigning) Headers(ctx context.Context, ids []int64) ([]release.Headers, error) {
+func (f *fileSigning) Headers(ctx context.Context, ids []int64) ([]release.Headers, error) {
 	list, err := f.Hub.Headers(ctx, ids)
-	if err != nil {
-		return nil, err
+	if err != nil || f.key == nil {
+		return list, err
 	}
 	for i := range list {
 		region, err := files.WithIMA(ctx, f.key, list[i].Main, list[i].Signature)

@@ -181,8 +181,8 @@ func (a *App) sigulListKeys(ctx context.Context) error {
 
 // sigulRPMs carries out sign-rpm and sign-rpms.
 func (a *App) sigulRPMs(ctx context.Context, inv *sigul.Invocation, one bytesOptions) error {
-	o := rpmOptions{signOptions: one.signOptions, output: one.output, noProof: true,
-		fileKey: inv.Options.Get("file-signing-key"), local: !inv.Options.Has("store-in-koji")}
+	o := rpmOptions{signOptions: one.signOptions, output: one.output, noProof: true, local: !inv.Options.Has("store-in-koji")}
+	o.fileKey = inv.Options.Get("file-signing-key")
 	switch file := inv.Options.Get("file-signing-key-passphrase-file"); {
 	case file != "":
 		o.fileSecret.file = file

@@ -161,6 +161,10 @@ func TestSignRPMOfHub(t *testing.T) {
 
 	s.command(t, "PRIVYSEAL_CONF", "verify", "--json", "verbs-a-1.0-1.noarch", "verbs-b-1.0-1.noarch").says(t, 0, `"result":"verified"`)
 	s.command(t, "PRIVYSEAL_CONF", "verify", copies[0]).says(t, 1, "no-proof")
+	s.tag(t, "verbs-ima", lab.RPM{Name: "verbs-ima"})
+	s.signTag(t, "PRIVYSEAL_CONF", "verbs-ima", "--file-signing-key", s.env["SIGN_KEY_IMA"]).says(t, 0, "signed 1")
+	s.signed(t, "sign-rpm", "SIGN_KEY", "-o", filepath.Join(dir, "ima.rpm"), "verbs-ima-1.0-1.noarch").says(t, 0, "already 1")
+	s.judgeIMA(t, filepath.Join(dir, "ima.rpm"))
 	s.signed(t, "sign-rpm", "SIGN_KEY", "verbs-a-7:1.0-1.noarch").says(t, 1, "epoch 0")
 	s.signed(t, "sign-rpm", "SIGN_KEY", "verbs-z-1.0-1.noarch").says(t, 1, "no such package")
 }
