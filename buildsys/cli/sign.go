@@ -133,7 +133,7 @@ func (a *App) sign(ctx context.Context, o signOptions, pick picker) error {
 	if err != nil {
 		return err
 	}
-	hub := &fileSigning{Hub: remote}
+	hub := &fileSigning{Hub: remote, tag: o.tag, inherit: o.inherit}
 	return a.signOver(ctx, hub, key, o, pick, func() (release.Signer, error) {
 		u, err := a.unlockRPMs(ctx, s, o, true)
 		if err != nil {

@@ -172,7 +172,7 @@ func (a *App) signRPMs(ctx context.Context, o rpmOptions, work rpmWork) error {
 		return err
 	}
 	if u.fileKey != nil && hub != nil {
-		hub = &fileSigning{hub, u.fileKey}
+		hub = &fileSigning{Hub: hub, key: u.fileKey}
 	}
 
 	out := newSignReport(a, withFiles(plan, work.files), o.dryRun)
@@ -270,12 +270,20 @@ func (a *App) fetchUnsigned(ctx context.Context, remote *release.Remote, work *r
 	if err != nil {
 		return nil, err
 	}
+	ids := make([]int64, len(rpms))
+	for i := range rpms {
+		ids[i] = rpms[i].ID
+	}
+	words, err := remote.Attest(ctx, "", false, ids)
+	if err != nil {
+		return nil, err
+	}
 	dir, err := os.MkdirTemp("", "privyseal-sign-")
 	if err != nil {
 		return nil, err
 	}
 	clean = func() { _ = os.RemoveAll(dir) }
-	for _, rpm := range rpms {
+	for i, rpm := range rpms {
 		if rpm.Unsignable != "" {
 			return clean, fmt.Errorf("%s: %s", rpm.NVRA, rpm.Unsignable)
 		}
@@ -288,7 +296,11 @@ func (a *App) fetchUnsigned(ctx context.Context, remote *release.Remote, work *r
 		if err != nil {
 			return clean, fmt.Errorf("%s: %w", rpm.NVRA, err)
 		}
-		work.files = append(work.files, files.Item{Path: path, Out: outputFor(rpm, o.output), Name: rpm.NVRA})
+		item := files.Item{Path: path, Out: outputFor(rpm, o.output), Name: rpm.NVRA}
+		if len(words) > i {
+			item.Attestation = words[i].Envelope
+		}
+		work.files = append(work.files, item)
 	}
 	return clean, nil
 }
@@ -304,10 +316,13 @@ func withFiles(plan *release.Plan, items []files.Item) *release.Plan {
 }
 
 // fileSigning is a hub whose packages get IMA signatures into the signature headers
-// that signatures are put into, once there is a key.
+// that signatures are put into, once there is a key. The hub's word about them goes
+// along, as with the packages' own signatures.
 type fileSigning struct {
 	release.Hub
-	key *client.Key
+	key     *client.Key
+	tag     string
+	inherit bool
 }
 
 func (f *fileSigning) Headers(ctx context.Context, ids []int64) ([]release.Headers, error) {
@@ -315,8 +330,16 @@ func (f *fileSigning) Headers(ctx context.Context, ids []int64) ([]release.Heade
 	if err != nil || f.key == nil {
 		return list, err
 	}
+	words, err := f.Attest(ctx, f.tag, f.inherit, ids[:len(list)])
+	if err != nil {
+		return nil, err
+	}
 	for i := range list {
-		region, err := files.WithIMA(ctx, f.key, list[i].Main, list[i].Signature)
+		var word []byte
+		if len(words) > i {
+			word = words[i].Envelope
+		}
+		region, err := files.WithIMA(ctx, f.key, list[i].Main, list[i].Signature, word)
 		if err != nil {
 			var no *client.RefusedError
 			if errors.As(err, &no) {

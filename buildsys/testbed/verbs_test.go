@@ -297,14 +297,11 @@ func TestUnattendedVerb(t *testing.T) {
 		return s.command(t, "PRIVYSEAL_CONF", verb, "--key", s.env[key], "--unattended", file)
 	}
 	unattended("sign-text", "SIGN_KEY_TEXT").says(t, 1, "has not unlocked")
-	console := func(line string) {
-		run(t, "", nil, filepath.Join(s.bin, "privyseal-signer"), "--vault", s.env["SIGNER_VAULT"], "--batch", write(t, filepath.Join(dir, "batch"), line+"\n"))
-	}
-	console("unlock " + s.env["SIGN_KEY_TEXT"] + " --for releng --until 1h --passphrase-file " + s.env["SIGN_PASSPHRASE_FILE"])
+	s.console(t, "unlock "+s.env["SIGN_KEY_TEXT"]+" --for releng --until 1h --passphrase-file "+s.env["SIGN_PASSPHRASE_FILE"])
 	unattended("sign-text", "SIGN_KEY_TEXT").says(t, 0, "BEGIN PGP SIGNED MESSAGE")
 	s.as(t, "sigul", nil, "\x00", "--batch", "-c", s.sigulConf(t), "sign-text", s.env["SIGN_KEY_TEXT"], file).says(t, 0, "BEGIN PGP SIGNED MESSAGE")
 	s.command(t, "PRIVYSEAL_CONF", "list-keys").says(t, 0, "unlocked until")
 	unattended("sign-data", "SIGN_KEY_DATA").says(t, 1, "has not unlocked")
-	console("lock " + s.env["SIGN_KEY_TEXT"] + " --for releng")
+	s.console(t, "lock "+s.env["SIGN_KEY_TEXT"]+" --for releng")
 	unattended("sign-text", "SIGN_KEY_TEXT").says(t, 1, "has not unlocked")
 }

@@ -147,7 +147,7 @@ func (f *file) proven(cert *pgp.Certificate, log seal.LogKey) bool {
 // WithIMA has the files of a package signed for IMA, and gives its signature header
 // (with padding, as sig has it) with those signatures. A source package, whose files
 // are never installed, gets none, and neither does one without files.
-func WithIMA(ctx context.Context, s FileSigner, header, sig []byte) (region []byte, err error) {
+func WithIMA(ctx context.Context, s FileSigner, header, sig, attestation []byte) (region []byte, err error) {
 	h, err := rpmhead.Parse(header, rpmhead.Limits{})
 	if err != nil {
 		return nil, err
@@ -159,7 +159,7 @@ func WithIMA(ctx context.Context, s FileSigner, header, sig []byte) (region []by
 	if err != nil {
 		return nil, err
 	}
-	list, _, err := s.SignFiles(ctx, header, nil)
+	list, _, err := s.SignFiles(ctx, header, attestation)
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +168,7 @@ func WithIMA(ctx context.Context, s FileSigner, header, sig []byte) (region []by
 }
 
 func (f *file) signFiles(ctx context.Context, s FileSigner) error {
-	region, err := WithIMA(ctx, s, f.pkg.Header.Bytes(), f.pkg.SigHeaderBytes())
+	region, err := WithIMA(ctx, s, f.pkg.Header.Bytes(), f.pkg.SigHeaderBytes(), f.Attestation)
 	if err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ func (f *file) signWhole(ctx context.Context, s Signer) error {
 	if _, err := src.Seek(f.pkg.HeaderEnd, io.SeekStart); err != nil {
 		return &fileError{err}
 	}
-	done, err := s.SignPayload(ctx, f.pkg.Header.Bytes(), payload{src}, nil)
+	done, err := s.SignPayload(ctx, f.pkg.Header.Bytes(), payload{src}, f.Attestation)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,8 @@ type Item struct {
 	Path string
 	Out  string // where the signed file goes; "" is the file itself
 	Name string // what it is called in results; "" is its path
+	// Attestation is a hub's word about the package, where there is one.
+	Attestation []byte
 }
 
 // Find gives the RPM files that the arguments name: files themselves, and those below

@@ -164,7 +164,7 @@ func (r *runner) prepare(ctx context.Context, requests chan<- client.HeaderReque
 		r.waiting[int64(i)] = f
 		r.mu.Unlock()
 		select {
-		case requests <- client.HeaderRequest{ID: int64(i), Header: f.pkg.Header.Bytes()}:
+		case requests <- client.HeaderRequest{ID: int64(i), Header: f.pkg.Header.Bytes(), Attestation: f.Attestation}:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -216,7 +216,7 @@ func (j *Job) Check(ctx context.Context, decide release.Decide, report func(rele
 		}
 		res := f.result(release.OutcomeWould, "")
 		if decide != nil {
-			if err := res.Ask(ctx, decide, f.pkg.Header.Bytes(), nil); err != nil {
+			if err := res.Ask(ctx, decide, f.pkg.Header.Bytes(), f.Attestation); err != nil {
 				return err
 			}
 		}
