@@ -307,7 +307,7 @@ func (r *signReport) row(res release.Result) {
 func (r *signReport) unproven(sum release.Summary, signer release.Signer) {
 	if sum.Unproven > 0 {
 		r.complain("the hub keeps no proofs of these signatures, since it does not know the signer's log; an administrator tells it: "+
-			"%s call privyseal.addLogKey %s", r.a.term.name, signer.LogKey())
+			"%s add-log-key %s", r.a.term.name, signer.LogKey())
 	}
 }
 

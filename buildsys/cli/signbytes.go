@@ -70,13 +70,22 @@ func (a *App) readData(name string) ([]byte, error) {
 	return data, err
 }
 
-// write writes what a verb made, to its output.
+// write writes what a verb made: to a file, whole or not at all, to what is no file
+// (/dev/stdout, a pipe) as it is, or to standard output ("" or "-").
 func (a *App) write(output string, data []byte) error {
-	if output != "" {
-		return durable.WriteFile(output, data, 0o644)
+	if output == "" || output == "-" {
+		a.stdout.Write(data)
+		return nil
 	}
-	a.stdout.Write(data)
-	return nil
+	if info, err := os.Stat(output); err == nil && !info.Mode().IsRegular() {
+		f, err := os.OpenFile(output, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		_, err = f.Write(data)
+		return errors.Join(err, f.Close())
+	}
+	return durable.WriteFile(output, data, 0o644)
 }
 
 // withKey opens a session and a key of it, which must be for a purpose.

@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/privyseal/privyseal/client"
-	"github.com/privyseal/privyseal/internal/durable"
 	"github.com/privyseal/privyseal/internal/ostree"
 )
 
@@ -96,8 +93,8 @@ func (a *App) signOstree(ctx context.Context, o ostreeOptions, hash, file string
 		return a.write(o.output, made.Packet)
 	}
 	var before []byte
-	if o.output != "" {
-		if before, err = os.ReadFile(o.output); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if info, err := os.Stat(o.output); err == nil && info.Mode().IsRegular() {
+		if before, err = os.ReadFile(o.output); err != nil {
 			return err
 		}
 	}
@@ -105,8 +102,5 @@ func (a *App) signOstree(ctx context.Context, o ostreeOptions, hash, file string
 	if err != nil {
 		return failf("-o names a file of detached metadata, or one that is not there yet", "%s: %w", o.output, err)
 	}
-	if o.output != "" {
-		return durable.WriteFile(o.output, meta, 0o644)
-	}
-	return a.write("", meta)
+	return a.write(o.output, meta)
 }

@@ -24,6 +24,9 @@ var table = []func(*App) *cobra.Command{
 	addSigningKeyCommand,
 	retireSigningKeyCommand,
 	listSigningKeysCommand,
+	addLogKeyCommand,
+	retireLogKeyCommand,
+	listLogKeysCommand,
 
 	helloCommand,
 	versionCommand,
