@@ -68,7 +68,7 @@ func (c *Ctx) findLogKey(vkey string) (store.LogKey, error) {
 			return k, nil
 		}
 	}
-	return store.LogKey{}, buildsys.Errorf(buildsys.FaultGeneric, "No such log key: %.80s; privyseal.listLogKeys shows them", vkey)
+	return store.LogKey{}, buildsys.Errorf(buildsys.FaultGeneric, "No such log key: %.80s; privyseal list-log-keys shows them", vkey)
 }
 
 func retireLogKey(c *Ctx, a Args) (any, error) {
@@ -223,7 +223,7 @@ func (c *Ctx) logs() (logRing, error) {
 }
 
 // errUnknownLog tells that nobody told the hub the key of a log.
-var errUnknownLog = errors.New("the hub does not know this log; an administrator tells it the key: privyseal.addLogKey")
+var errUnknownLog = errors.New("the hub does not know this log; an administrator tells it the key: privyseal add-log-key KEY")
 
 // checkpoint opens a signed checkpoint with the key of its log; its first line says of which it is.
 func (r logRing) checkpoint(note []byte) (*seal.Checkpoint, ringKey, error) {
@@ -235,7 +235,7 @@ func (r logRing) checkpoint(note []byte) (*seal.Checkpoint, ringKey, error) {
 		}
 		if k.retired {
 			if errors.Is(found, errUnknownLog) {
-				found = errors.New("the key of log " + k.Name() + " is retired: it proves nothing new")
+				found = errors.New("the key of log " + k.Name() + " is retired and proves nothing new; if it is in use: privyseal add-log-key " + k.String())
 			}
 			continue
 		}

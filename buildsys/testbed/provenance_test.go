@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/privyseal/privyseal/internal/lab"
@@ -49,6 +50,34 @@ func (r *rig) tagFiles(t *testing.T, tag, pkg string, builds []string, files ...
 		}
 	}
 	r.must(t, "KOJI_CONF", append([]string{"tag-build", "--wait", tag}, builds...)...)
+}
+
+// TestLogKeys retires the key of the signer's log at the hub: what comes with a proof by
+// it is refused until the hub is told the key again.
+func TestLogKeys(t *testing.T) {
+	s := site(t)
+	s.tag(t, "logkeys", lab.RPM{Name: "logkeys"})
+	var keys []struct {
+		VKey    string
+		Retired bool
+	}
+	if err := json.Unmarshal([]byte(s.must(t, "KOJI_CONF", "list-log-keys", "--json").stdout), &keys); err != nil || len(keys) != 1 || keys[0].Retired {
+		t.Fatalf("%+v, %v", keys, err)
+	}
+	file := filepath.Join(t.TempDir(), "log.key")
+	if err := os.WriteFile(file, []byte(keys[0].VKey+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.command(t, "KOJI_CONF_RELENG", "retire-log-key", keys[0].VKey).says(t, 1, "permission")
+	s.must(t, "KOJI_CONF", "retire-log-key", keys[0].VKey)
+	again := sync.OnceFunc(func() { s.must(t, "KOJI_CONF", "add-log-key", file) })
+	t.Cleanup(again)
+	s.signTag(t, "PRIVYSEAL_CONF", "logkeys").says(t, 1, "is retired", "add-log-key")
+	again()
+	if res := s.signTag(t, "PRIVYSEAL_CONF", "logkeys"); res.code != 0 || res.last() != "signed 1, already 0, refused 0" {
+		t.Errorf("with the log's key: %v", res)
+	}
+	s.command(t, "KOJI_CONF", "add-log-key", "nonsense").says(t, 1, "neither a log key")
 }
 
 var oldFiles = []string{"old-1.0-1.el5.src.rpm", "old-1.0-1.el5.noarch.rpm", "old-1.0-1.el6.src.rpm", "old-1.0-1.el6.noarch.rpm"}
