@@ -24,7 +24,7 @@ func (a *bindCertificate) what() string {
 	return fmt.Sprintf("certificate bind %s %s", a.User, a.Certificate.SHA256)
 }
 
-func (a *bindCertificate) apply(d *document, _ *Change) error {
+func (a *bindCertificate) apply(d *document) error {
 	u, err := d.user(a.User)
 	if err != nil {
 		return err
@@ -62,7 +62,7 @@ func (a *unbindCertificate) what() string {
 	return fmt.Sprintf("certificate unbind %s %s", a.User, a.SHA256)
 }
 
-func (a *unbindCertificate) apply(d *document, _ *Change) error {
+func (a *unbindCertificate) apply(d *document) error {
 	u, err := d.user(a.User)
 	if err != nil {
 		return err
@@ -78,7 +78,7 @@ func (a *unbindCertificate) apply(d *document, _ *Change) error {
 // UnbindCertificate takes a certificate from a user, so that it can be bound to another.
 func (s *State) UnbindCertificate(by, user, sha256 string) (*Change, error) {
 	a := &unbindCertificate{user, sha256}
-	if err := a.apply(s.doc.clone(), nil); err != nil {
+	if err := a.apply(s.doc.clone()); err != nil {
 		return nil, err
 	}
 	return newChange(by, "certificate-unbind", a), nil
@@ -90,11 +90,11 @@ type revokeCertificate struct {
 
 func (a *revokeCertificate) what() string { return "certificate revoke " + a.SHA256 }
 
-func (a *revokeCertificate) apply(d *document, c *Change) error {
+func (a *revokeCertificate) apply(d *document) error {
 	for i := range d.Users {
 		u := &d.Users[i]
 		if at, bound := slices.BinarySearchFunc(u.Certificates, a.SHA256, byCertificate); bound {
-			d.revoke(revokedRecord{u.Certificates[at], u.Name, c.At})
+			d.revoke(revokedRecord{u.Certificates[at], u.Name, now()})
 			u.Certificates = slices.Delete(slices.Clone(u.Certificates), at, at+1)
 			return nil
 		}

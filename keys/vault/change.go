@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
 )
 
 const (
@@ -23,12 +24,14 @@ type Change struct {
 	By  string // who sat at the console, as the author says
 	Op  string
 	act act
+	// proof of whose passphrase was there, for acts that need one.
+	proof []byte
 }
 
 // act is what a change does, complete.
 type act interface {
 	// apply makes it happen in d, or says why it does not fit. It replaces records of d and never writes into one.
-	apply(d *document, c *Change) error
+	apply(d *document) error
 	// what says it in one line.
 	what() string
 }
@@ -102,6 +105,7 @@ type changeFile struct {
 	By     string          `json:"by"`
 	Op     string          `json:"op"`
 	Act    json.RawMessage `json:"act"`
+	Proof  []byte          `json:"proof,omitempty"`
 }
 
 func (c *Change) encode() ([]byte, error) {
@@ -109,7 +113,7 @@ func (c *Change) encode() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding a change: %w", err)
 	}
-	b, err := json.Marshal(changeFile{changeFormat, c.ID, c.At, c.By, c.Op, a})
+	b, err := json.Marshal(changeFile{changeFormat, c.ID, c.At, c.By, c.Op, a, c.proof})
 	if err != nil {
 		return nil, fmt.Errorf("encoding a change: %w", err)
 	}
@@ -134,14 +138,14 @@ func decodeChange(data []byte) (*Change, error) {
 		return nil, fmt.Errorf("format %.40q is not %q", f.Format, changeFormat)
 	case !isHex(f.ID, 32):
 		return nil, fmt.Errorf("id %.40q is not 32 hex digits", f.ID)
-	case len(f.By) > 200:
-		return nil, errors.New("author of more than 200 bytes")
+	case len(f.By) > 200 || strings.ContainsFunc(f.By, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return nil, errors.New("author is not one line of at most 200 bytes")
 	case !known:
 		return nil, fmt.Errorf("unknown change %.40q", f.Op)
 	case len(f.Act) == 0 || string(f.Act) == "null":
 		return nil, fmt.Errorf("change %s without what it does", f.Op)
 	}
-	c := &Change{ID: f.ID, At: f.At, By: f.By, Op: f.Op, act: kind()}
+	c := &Change{ID: f.ID, At: f.At, By: f.By, Op: f.Op, act: kind(), proof: f.Proof}
 	if err := decodeStrict(f.Act, c.act); err != nil {
 		return nil, fmt.Errorf("change %s: %w", f.Op, err)
 	}
@@ -160,8 +164,11 @@ func (s *State) apply(c *Change) (next *State, purged []string, err error) {
 	if c.act == nil {
 		return nil, nil, &RefusedError{fmt.Errorf("unknown change %.40q", c.Op)}
 	}
+	if err := d.checkProof(c); err != nil {
+		return nil, nil, &RefusedError{fmt.Errorf("%s: %w", c.What(), err)}
+	}
 	purged = d.purge(now())
-	if err := c.act.apply(d, c); err != nil {
+	if err := c.act.apply(d); err != nil {
 		return nil, nil, &RefusedError{err}
 	}
 	raw, err := d.encode()

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -90,7 +91,7 @@ func (d *document) checkHubKeys() error {
 }
 
 func (d *document) checkUsers() error {
-	owners := make(map[string]string)
+	owners, ids := make(map[string]string), make(map[string]string)
 	for i := range d.Users {
 		u := &d.Users[i]
 		if i > 0 && d.Users[i-1].Name >= u.Name {
@@ -99,6 +100,10 @@ func (d *document) checkUsers() error {
 		if err := u.check(); err != nil {
 			return fmt.Errorf("user %.70q: %w", u.Name, err)
 		}
+		if other, taken := ids[u.id()]; taken {
+			return fmt.Errorf("users %s and %s have one key pair", other, u.Name)
+		}
+		ids[u.id()] = u.Name
 		for _, c := range u.Certificates {
 			if owner, taken := owners[c.SHA256]; taken {
 				return fmt.Errorf("user %s: certificate %s is bound to %s", u.Name, c.SHA256, owner)
@@ -130,6 +135,9 @@ func (u *userRecord) check() error {
 	}
 	if _, err := hpkeKEM.NewPublicKey(u.PublicKey); err != nil {
 		return fmt.Errorf("public half: %w", err)
+	}
+	if len(u.Verify) != ed25519.PublicKeySize {
+		return errors.New("key of proofs: not one of Ed25519")
 	}
 	if len(u.Certificates) > maxRecords {
 		return errors.New("too many certificates")

@@ -23,6 +23,11 @@
 // grant, the user's own key pair: change any of these around a ciphertext and it no longer opens. Names are bound to nothing, so a user or
 // key can be renamed. Granting needs the passphrase of an admin of the key, and only the public half of whoever gets it.
 //
+// What is sealed in a change its applier cannot open. So a change that is made with a passphrase (a grant, a new wrapping key, another expiry, an unlock,
+// another passphrase) is signed as a whole by an Ed25519 key that comes from the private half, and refused without: whoever may only write into the inbox
+// gives no grant, to which the next rotation would seal the new wrapping key, and destroys no secret. A grant made before another one of the key was
+// taken, and what unlocked a key before, count once.
+//
 // Unlock is for a user with a passphrase. UnlockFor is for a robot without one: the console, with a holder's passphrase, seals the wrapping key to the
 // running serve, which keeps the key in memory for that user until a stated time, a freeze, a retirement, a deletion, a new wrapping key, a revoked
 // grant, a disabled user, another policy or its own end, whichever is first.

@@ -62,6 +62,7 @@ type userRecord struct {
 	Disabled     bool         `json:"disabled"`
 	Frozen       bool         `json:"frozen"`
 	PublicKey    []byte       `json:"public_key"`
+	Verify       []byte       `json:"verify"` // Ed25519: what the user proves the passphrase with
 	PrivateKey   lockbox      `json:"private_key"`
 	Certificates []certRecord `json:"certificates"`
 }
@@ -94,6 +95,7 @@ type keyRecord struct {
 	DeleteAfter time.Time      `json:"delete_after,omitzero"`
 	RotationDue bool           `json:"rotation_due"`
 	Generation  uint32         `json:"generation"`
+	Taken       uint32         `json:"taken"` // grants that were revoked: one made before counts no more
 	Wrap        uint32         `json:"wrap"`
 	Certificate string         `json:"certificate"`          // armored
 	Secret      []byte         `json:"secret"`               // under the wrapping key

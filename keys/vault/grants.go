@@ -21,7 +21,7 @@ func (s *State) sealGrant(k *keyRecord, user, granter string, wrapKey []byte) (*
 	}
 	return &grantBound{
 		grantRecord: grantRecord{Key: k.Name, User: u.Name, By: granter, Created: now(), Sealed: sealed},
-		Fingerprint: k.Fingerprint, Wrap: k.Wrap, PublicKey: u.PublicKey,
+		Fingerprint: k.Fingerprint, Wrap: k.Wrap, Taken: k.Taken, PublicKey: u.PublicKey,
 	}, nil
 }
 
@@ -35,7 +35,7 @@ func (d *document) addGrant(g *grantBound) error {
 	if err != nil {
 		return err
 	}
-	if k.Fingerprint != g.Fingerprint || k.Wrap != g.Wrap || !bytes.Equal(u.PublicKey, g.PublicKey) {
+	if k.Fingerprint != g.Fingerprint || k.Wrap != g.Wrap || k.Taken != g.Taken || !bytes.Equal(u.PublicKey, g.PublicKey) {
 		return fmt.Errorf("grant of key %s to %s was made for another state of the vault: make it again", g.Key, g.User)
 	}
 	i, taken := slices.BinarySearchFunc(d.Grants, g.grantRecord, byGrant)
@@ -54,7 +54,7 @@ func (a *addGrant) what() string {
 	return fmt.Sprintf("grant give %s %s by %s", a.Grant.Key, a.Grant.User, a.Grant.By)
 }
 
-func (a *addGrant) apply(d *document, _ *Change) error {
+func (a *addGrant) apply(d *document) error {
 	if g := d.grant(a.Grant.Key, a.Grant.By); g == nil || !g.Admin {
 		return fmt.Errorf("user %s, key %s: %w", a.Grant.By, a.Grant.Key, keys.ErrNotAdmin)
 	}
@@ -76,16 +76,16 @@ func (s *State) AddGrant(ctx context.Context, by, key, user, granter string, pas
 	if g := s.grant(granter, k.Name); g != nil && !g.Admin {
 		return nil, fmt.Errorf("user %s, key %s: %w: one of %s gives it", granter, k.Name, keys.ErrNotAdmin, list(s.doc.admins(k.Name)))
 	}
-	wrapKey, err := s.wrapKey(ctx, granter, k, passphrase)
+	h, err := s.holder(ctx, granter, k, passphrase)
 	if err != nil {
 		return nil, err
 	}
-	defer clear(wrapKey)
-	g, err := s.sealGrant(k, user, granter, wrapKey)
+	defer h.clear()
+	g, err := s.sealGrant(k, user, granter, h.wrapKey)
 	if err != nil {
 		return nil, err
 	}
-	return newChange(by, "grant-add", &addGrant{*g}), nil
+	return newChange(by, "grant-add", &addGrant{*g}).prove(h.half)
 }
 
 type setAdmin struct {
@@ -101,7 +101,7 @@ func (a *setAdmin) what() string {
 	return fmt.Sprintf("admin remove %s %s", a.Key, a.User)
 }
 
-func (a *setAdmin) apply(d *document, _ *Change) error {
+func (a *setAdmin) apply(d *document) error {
 	if _, err := d.key(a.Key); err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (s *State) SetAdmin(by, key, user string, admin bool) (*Change, error) {
 		return nil, err
 	}
 	a := &setAdmin{k.Name, user, admin}
-	if err := a.apply(s.doc.clone(), nil); err != nil {
+	if err := a.apply(s.doc.clone()); err != nil {
 		return nil, err
 	}
 	return newChange(by, "grant-admin", a), nil
@@ -145,6 +145,7 @@ type rotation struct {
 	Secret      []byte         `json:"secret"`
 	Revocation  []byte         `json:"revocation,omitempty"`
 	Sealed      []sealedHolder `json:"sealed"`
+	Holder      string         `json:"holder"` // whose passphrase it was made with; keeps the key
 }
 
 // sealedHolder is the new wrapping key for one who keeps the grant.
@@ -187,18 +188,16 @@ func (r *rotation) apply(d *document) error {
 	if len(sealed) > 0 {
 		return stale
 	}
+	if d.grant(k.Name, r.Holder) == nil {
+		return fmt.Errorf("user %.70q, key %s: %w", r.Holder, k.Name, keys.ErrNoGrant)
+	}
 	k.Wrap, k.Secret, k.Revocation, k.RotationDue = r.Wrap, r.Secret, r.Revocation, false
 	return nil
 }
 
-// rotate makes a rotation that leaves out one user, or nobody with "".
-func (s *State) rotate(ctx context.Context, k *keyRecord, holder string, passphrase []byte, without string) (*rotation, error) {
-	wrapKey, err := s.wrapKey(ctx, holder, k, passphrase)
-	if err != nil {
-		return nil, err
-	}
-	defer clear(wrapKey)
-	plain, err := decrypt(wrapKey, k.Secret, k.secretAAD())
+// rotate makes a rotation by the holder name that leaves out one user, or nobody with "".
+func (s *State) rotate(k *keyRecord, name string, h *holder, without string) (*rotation, error) {
+	plain, err := decrypt(h.wrapKey, k.Secret, k.secretAAD())
 	if err != nil {
 		return nil, fmt.Errorf("key %s: secret: %w", k.Name, keys.ErrTampered)
 	}
@@ -207,10 +206,10 @@ func (s *State) rotate(ctx context.Context, k *keyRecord, holder string, passphr
 	defer clear(fresh)
 	record := *k
 	record.Wrap++
-	r := &rotation{Key: k.Name, Fingerprint: k.Fingerprint, Wrap: record.Wrap, Was: certificateSum(k.Certificate)}
+	r := &rotation{Key: k.Name, Fingerprint: k.Fingerprint, Wrap: record.Wrap, Was: certificateSum(k.Certificate), Holder: name}
 	r.Secret = encrypt(fresh, plain, record.secretAAD())
 	if k.Revocation != nil {
-		revocation, err := decrypt(wrapKey, k.Revocation, k.revocationAAD())
+		revocation, err := decrypt(h.wrapKey, k.Revocation, k.revocationAAD())
 		if err != nil {
 			return nil, fmt.Errorf("key %s: revocation certificate: %w", k.Name, keys.ErrTampered)
 		}
@@ -235,9 +234,9 @@ type rotateWrap struct {
 }
 
 func (a *rotateWrap) what() string {
-	return fmt.Sprintf("key rotate %s wrap %d: %s", a.Rotation.Key, a.Rotation.Wrap, a.Rotation.Fingerprint)
+	return fmt.Sprintf("key rotate %s wrap %d by %s: %s", a.Rotation.Key, a.Rotation.Wrap, a.Rotation.Holder, a.Rotation.Fingerprint)
 }
-func (a *rotateWrap) apply(d *document, _ *Change) error { return a.Rotation.apply(d) }
+func (a *rotateWrap) apply(d *document) error { return a.Rotation.apply(d) }
 
 // RotateWrap replaces the key's wrapping key and seals it anew to everybody who holds a grant. What somebody kept of the old one opens nothing that is
 // in the vault from then on; a copy of the vault from before it still opens.
@@ -246,11 +245,16 @@ func (s *State) RotateWrap(ctx context.Context, by, key, holder string, passphra
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.rotate(ctx, k, holder, passphrase, "")
+	h, err := s.holder(ctx, holder, k, passphrase)
 	if err != nil {
 		return nil, err
 	}
-	return newChange(by, "key-rotate", &rotateWrap{*r}), nil
+	defer h.clear()
+	r, err := s.rotate(k, holder, h, "")
+	if err != nil {
+		return nil, err
+	}
+	return newChange(by, "key-rotate", &rotateWrap{*r}).prove(h.half)
 }
 
 type revokeGrant struct {
@@ -261,12 +265,12 @@ type revokeGrant struct {
 
 func (a *revokeGrant) what() string {
 	if a.Rotation != nil {
-		return fmt.Sprintf("grant revoke %s %s, wrap %d", a.Key, a.User, a.Rotation.Wrap)
+		return fmt.Sprintf("grant revoke %s %s, wrap %d by %s", a.Key, a.User, a.Rotation.Wrap, a.Rotation.Holder)
 	}
 	return fmt.Sprintf("grant revoke %s %s, rotation due", a.Key, a.User)
 }
 
-func (a *revokeGrant) apply(d *document, _ *Change) error {
+func (a *revokeGrant) apply(d *document) error {
 	if _, err := d.key(a.Key); err != nil {
 		return err
 	}
@@ -296,16 +300,22 @@ func (s *State) RevokeGrant(ctx context.Context, by, key, user, holder string, p
 		return nil, err
 	}
 	a := &revokeGrant{Key: k.Name, User: user}
-	if err := a.apply(s.doc.clone(), nil); err != nil {
+	if err := a.apply(s.doc.clone()); err != nil {
 		return nil, err
 	}
-	if holder == user && holder != "" {
+	switch holder {
+	case "":
+		return newChange(by, "grant-revoke", a), nil
+	case user:
 		return nil, fmt.Errorf("the passphrase of user %s cannot renew a key that the user is to lose: name another holder", user)
 	}
-	if holder != "" {
-		if a.Rotation, err = s.rotate(ctx, k, holder, passphrase, user); err != nil {
-			return nil, err
-		}
+	h, err := s.holder(ctx, holder, k, passphrase)
+	if err != nil {
+		return nil, err
 	}
-	return newChange(by, "grant-revoke", a), nil
+	defer h.clear()
+	if a.Rotation, err = s.rotate(k, holder, h, user); err != nil {
+		return nil, err
+	}
+	return newChange(by, "grant-revoke", a).prove(h.half)
 }

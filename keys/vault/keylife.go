@@ -39,7 +39,7 @@ func (a *setKeyState) what() string {
 	return fmt.Sprintf("key %s %s: %s", a.To, a.Key, a.Fingerprint)
 }
 
-func (a *setKeyState) apply(d *document, _ *Change) error {
+func (a *setKeyState) apply(d *document) error {
 	k, err := d.keyByFingerprint(a.Key, a.Fingerprint)
 	if err != nil {
 		return err
@@ -73,7 +73,7 @@ func (s *State) setKeyState(by, key, to string) (*Change, error) {
 		return nil, err
 	}
 	a := &setKeyState{k.Name, k.Fingerprint, to}
-	if err := a.apply(s.doc.clone(), nil); err != nil {
+	if err := a.apply(s.doc.clone()); err != nil {
 		return nil, err
 	}
 	return newChange(by, "key-state", a), nil
@@ -105,7 +105,7 @@ func (a *deleteKey) what() string {
 	return fmt.Sprintf("key delete %s after %s: %s", a.Key, a.After.Format(time.DateOnly), a.Fingerprint)
 }
 
-func (a *deleteKey) apply(d *document, _ *Change) error {
+func (a *deleteKey) apply(d *document) error {
 	k, err := d.keyByFingerprint(a.Key, a.Fingerprint)
 	if err != nil {
 		return err
@@ -132,7 +132,7 @@ func (s *State) DeleteKey(by, key string, wait time.Duration) (*Change, error) {
 		return nil, fmt.Errorf("a waiting period of %s is not between %s and %s", wait, MinDeleteWait, maxDeleteWait)
 	}
 	a := &deleteKey{k.Name, k.Fingerprint, now().Add(wait)}
-	if err := a.apply(s.doc.clone(), nil); err != nil {
+	if err := a.apply(s.doc.clone()); err != nil {
 		return nil, err
 	}
 	return newChange(by, "key-delete", a), nil
@@ -140,8 +140,8 @@ func (s *State) DeleteKey(by, key string, wait time.Duration) (*Change, error) {
 
 type purgeKeys struct{}
 
-func (*purgeKeys) what() string                   { return "key purge" }
-func (*purgeKeys) apply(*document, *Change) error { return nil } // every change does it
+func (*purgeKeys) what() string          { return "key purge" }
+func (*purgeKeys) apply(*document) error { return nil } // every change does it
 
 // PurgeKeys removes the secrets of keys whose waiting period has ended; every other change does that too. The secret is gone from the state then, not
 // from backups, nor from disk blocks that were written before.
@@ -160,22 +160,26 @@ type extendKey struct {
 	Expires     time.Time `json:"expires,omitzero"`
 	Certificate string    `json:"certificate"`
 	Secret      []byte    `json:"secret"`
+	Holder      string    `json:"holder"` // whose passphrase it was made with
 }
 
 func (a *extendKey) what() string {
 	if a.Expires.IsZero() {
-		return fmt.Sprintf("key extend %s never expires: %s", a.Key, a.Fingerprint)
+		return fmt.Sprintf("key extend %s never expires by %s: %s", a.Key, a.Holder, a.Fingerprint)
 	}
-	return fmt.Sprintf("key extend %s expires %s: %s", a.Key, a.Expires.Format(time.RFC3339), a.Fingerprint)
+	return fmt.Sprintf("key extend %s expires %s by %s: %s", a.Key, a.Expires.Format(time.RFC3339), a.Holder, a.Fingerprint)
 }
 
-func (a *extendKey) apply(d *document, _ *Change) error {
+func (a *extendKey) apply(d *document) error {
 	k, err := d.keyByFingerprint(a.Key, a.Fingerprint)
 	if err != nil {
 		return err
 	}
 	if k.Wrap != a.Wrap || certificateSum(k.Certificate) != a.Was {
 		return fmt.Errorf("key %s was changed meanwhile: make the change again", k.Name)
+	}
+	if d.grant(k.Name, a.Holder) == nil {
+		return fmt.Errorf("user %.70q, key %s: %w", a.Holder, k.Name, keys.ErrNoGrant)
 	}
 	k.Expires, k.Certificate, k.Secret = a.Expires, a.Certificate, a.Secret
 	return nil
@@ -193,12 +197,12 @@ func (s *State) ExtendKey(ctx context.Context, by, key string, expires time.Time
 	if err != nil {
 		return nil, nil, err
 	}
-	wrapKey, err := s.wrapKey(ctx, holder, k, passphrase)
+	h, err := s.holder(ctx, holder, k, passphrase)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer clear(wrapKey)
-	opened, err := k.open(wrapKey)
+	defer h.clear()
+	opened, err := k.open(h.wrapKey)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -211,9 +215,10 @@ func (s *State) ExtendKey(ctx context.Context, by, key string, expires time.Time
 	armored := extended.Certificate().Armor()
 	a := &extendKey{
 		Key: k.Name, Fingerprint: k.Fingerprint, Wrap: k.Wrap, Was: certificateSum(k.Certificate), Expires: extended.Expires(),
-		Certificate: string(armored), Secret: encrypt(wrapKey, plain, k.secretAAD()),
+		Certificate: string(armored), Secret: encrypt(h.wrapKey, plain, k.secretAAD()), Holder: holder,
 	}
-	return newChange(by, "key-extend", a), armored, nil
+	c, err := newChange(by, "key-extend", a).prove(h.half)
+	return c, armored, err
 }
 
 // Revocation gives the key's armored revocation certificate, made at its birth: whoever publishes it ends the key. Nothing is changed.
@@ -225,12 +230,12 @@ func (s *State) Revocation(ctx context.Context, key, holder string, passphrase [
 	if k.Revocation == nil {
 		return nil, fmt.Errorf("key %s was imported without the secret half of its primary key: its revocation certificate is where that is", k.Name)
 	}
-	wrapKey, err := s.wrapKey(ctx, holder, k, passphrase)
+	h, err := s.holder(ctx, holder, k, passphrase)
 	if err != nil {
 		return nil, err
 	}
-	defer clear(wrapKey)
-	plain, err := decrypt(wrapKey, k.Revocation, k.revocationAAD())
+	defer h.clear()
+	plain, err := decrypt(h.wrapKey, k.Revocation, k.revocationAAD())
 	if err != nil {
 		return nil, fmt.Errorf("key %s: revocation certificate: %w", k.Name, keys.ErrTampered)
 	}
@@ -243,10 +248,10 @@ func (s *State) OpenKey(ctx context.Context, key, holder string, passphrase []by
 	if err != nil {
 		return nil, err
 	}
-	wrapKey, err := s.wrapKey(ctx, holder, k, passphrase)
+	h, err := s.holder(ctx, holder, k, passphrase)
 	if err != nil {
 		return nil, err
 	}
-	defer clear(wrapKey)
-	return k.open(wrapKey)
+	defer h.clear()
+	return k.open(h.wrapKey)
 }

@@ -26,8 +26,12 @@ type grantBound struct {
 	grantRecord
 	Fingerprint string `json:"fingerprint"`
 	Wrap        uint32 `json:"wrap"`
+	Taken       uint32 `json:"taken"`
 	PublicKey   []byte `json:"public_key"`
 }
+
+// byConsole stands for who gave the grants that a key is born with.
+const byConsole = "console"
 
 type addKey struct {
 	Key    keyRecord    `json:"key"`
@@ -46,11 +50,18 @@ func (a *addKey) what() string {
 	return fmt.Sprintf("key %s %s %s %s for %s: %s", verb, a.Key.Name, a.Key.Algorithm, a.Key.Purposes, list(users), a.Key.Fingerprint)
 }
 
-func (a *addKey) apply(d *document, _ *Change) error {
-	if err := d.addKey(a.Key); err != nil {
+func (a *addKey) apply(d *document) error {
+	k := &a.Key
+	if k.Generation != 0 || k.Taken != 0 || k.Wrap != 1 || k.Frozen || k.RotationDue || !k.Retired.IsZero() || !k.DeleteAfter.IsZero() {
+		return fmt.Errorf("key %.70q: a new key has no history", k.Name)
+	}
+	if err := d.addKey(*k); err != nil {
 		return err
 	}
 	for i := range a.Grants {
+		if g := &a.Grants[i]; g.Key != k.Name || g.By != byConsole {
+			return fmt.Errorf("key %s comes with a grant of key %.70q by %.70q: only those of itself are given at birth", k.Name, g.Key, g.By)
+		}
 		if err := d.addGrant(&a.Grants[i]); err != nil {
 			return err
 		}
@@ -149,18 +160,17 @@ func (s *State) addKey(by string, spec KeySpec, key *secret.Key, imported bool) 
 		return nil, nil, fmt.Errorf("key %s: %w", spec.Name, err)
 	}
 	for _, name := range spec.For {
-		g, err := s.sealGrant(k, name, "console", wrapKey)
+		g, err := s.sealGrant(k, name, byConsole, wrapKey)
 		if err != nil {
 			return nil, nil, err
 		}
 		g.Admin = slices.Contains(spec.Admins, name)
 		a.Grants = append(a.Grants, *g)
 	}
-	c := newChange(by, "key-add", a)
-	if err := a.apply(s.doc.clone(), c); err != nil {
+	if err := a.apply(s.doc.clone()); err != nil {
 		return nil, nil, err
 	}
-	return c, armored, nil
+	return newChange(by, "key-add", a), armored, nil
 }
 
 type renameKey struct {
@@ -173,7 +183,7 @@ func (a *renameKey) what() string {
 	return fmt.Sprintf("key rename %s %s: %s", a.Key, a.Name, a.Fingerprint)
 }
 
-func (a *renameKey) apply(d *document, _ *Change) error {
+func (a *renameKey) apply(d *document) error {
 	k, err := d.keyByFingerprint(a.Key, a.Fingerprint)
 	if err != nil {
 		return err
@@ -201,7 +211,7 @@ func (s *State) RenameKey(by, key, newName string) (*Change, error) {
 		return nil, err
 	}
 	a := &renameKey{k.Name, k.Fingerprint, newName}
-	if err := a.apply(s.doc.clone(), nil); err != nil {
+	if err := a.apply(s.doc.clone()); err != nil {
 		return nil, err
 	}
 	return newChange(by, "key-rename", a), nil
@@ -217,7 +227,7 @@ func (a *raiseGeneration) what() string {
 	return fmt.Sprintf("key generation %s %d: %s", a.Key, a.To, a.Fingerprint)
 }
 
-func (a *raiseGeneration) apply(d *document, _ *Change) error {
+func (a *raiseGeneration) apply(d *document) error {
 	k, err := d.keyByFingerprint(a.Key, a.Fingerprint)
 	if err != nil {
 		return err
@@ -236,7 +246,7 @@ func (s *State) RaiseGeneration(by, key string) (*Change, error) {
 		return nil, err
 	}
 	a := &raiseGeneration{k.Name, k.Fingerprint, k.Generation + 1}
-	if err := a.apply(s.doc.clone(), nil); err != nil {
+	if err := a.apply(s.doc.clone()); err != nil {
 		return nil, err
 	}
 	return newChange(by, "key-generation", a), nil

@@ -453,7 +453,7 @@ func TestAdminsAndRotation(t *testing.T) {
 	}
 	// Carl kept the grant of before. It opens nothing of now.
 	doc := must(decodeDocument(v.State().raw))
-	if err := doc.addGrant(&grantBound{oldGrant, kept.Fingerprint, 2, must(v.State().user("carl")).PublicKey}); err != nil {
+	if err := doc.addGrant(&grantBound{oldGrant, kept.Fingerprint, 2, must(v.State().key("release")).Taken, must(v.State().user("carl")).PublicKey}); err != nil {
 		t.Fatal(err)
 	}
 	forged := &Vault{}

@@ -24,7 +24,7 @@ type noteAct struct {
 
 func (a *noteAct) what() string { return a.Text }
 
-func (a *noteAct) apply(*document, *Change) error {
+func (a *noteAct) apply(*document) error {
 	switch {
 	case a.Text == "":
 		return errors.New("a note without a text")
@@ -42,7 +42,7 @@ func (s *State) Note(by, kind, text string) (*Change, error) {
 		return nil, fmt.Errorf("unknown note %.40q", kind)
 	}
 	a := &noteAct{text}
-	if err := a.apply(nil, nil); err != nil {
+	if err := a.apply(nil); err != nil {
 		return nil, err
 	}
 	return newChange(by, kind, a), nil

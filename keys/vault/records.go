@@ -31,12 +31,17 @@ func (d *document) key(name string) (*keyRecord, error) {
 	return nil, fmt.Errorf("key %.70q: %w", name, keys.ErrUnknownKey)
 }
 
-// keyByFingerprint finds the key that a change was made for: the name may have passed to another.
+// keyByFingerprint finds the key that a change was made for. The name has to be the one of now, since it is what the log says.
 func (d *document) keyByFingerprint(name, fingerprint string) (*keyRecord, error) {
 	for i := range d.Keys {
-		if d.Keys[i].Fingerprint == fingerprint {
-			return &d.Keys[i], nil
+		k := &d.Keys[i]
+		if k.Fingerprint != fingerprint {
+			continue
 		}
+		if k.Name != name {
+			return nil, fmt.Errorf("key %.70q is called %s now: make the change again", name, k.Name)
+		}
+		return k, nil
 	}
 	return nil, fmt.Errorf("key %.70q: %w", name, keys.ErrUnknownKey)
 }
@@ -69,8 +74,10 @@ func (d *document) addKey(k keyRecord) error {
 			return fmt.Errorf("key %s: %s was deleted on %s: %w", k.Name, k.Fingerprint, g.Deleted.Format(time.DateOnly), keys.ErrExists)
 		}
 	}
-	if other, err := d.keyByFingerprint(k.Name, k.Fingerprint); err == nil {
-		return fmt.Errorf("key %s: %s is here as %s: %w", k.Name, k.Fingerprint, other.Name, keys.ErrExists)
+	for i := range d.Keys {
+		if other := &d.Keys[i]; other.Fingerprint == k.Fingerprint {
+			return fmt.Errorf("key %s: %s is here as %s: %w", k.Name, k.Fingerprint, other.Name, keys.ErrExists)
+		}
 	}
 	i, taken := slices.BinarySearchFunc(d.Keys, k.Name, byKey)
 	if taken {
@@ -140,13 +147,11 @@ func (d *document) removeGrant(key, user string, rotated bool) error {
 		return fmt.Errorf("user %.70q, key %.70q: %w", user, key, keys.ErrNoGrant)
 	}
 	d.Grants = slices.Delete(d.Grants, i, i+1)
-	if rotated {
-		return nil
-	}
 	k, err := d.key(key)
 	if err != nil {
 		return err
 	}
-	k.RotationDue = true
+	k.Taken++
+	k.RotationDue = k.RotationDue || !rotated
 	return nil
 }

@@ -40,7 +40,7 @@ func (a *setPolicy) what() string {
 	return fmt.Sprintf("policy set %d bytes, sha256 %s", len(a.Text), textSum(a.Text))
 }
 
-func (a *setPolicy) apply(d *document, _ *Change) error {
+func (a *setPolicy) apply(d *document) error {
 	if textSum(d.Policy) != a.Was {
 		return errors.New("the policy was changed meanwhile: look at it and make the change again")
 	}
@@ -60,7 +60,7 @@ func textSum(text string) string {
 // the console unlocked for unattended users.
 func (s *State) SetPolicy(by, text string) (*Change, error) {
 	a := &setPolicy{text, textSum(s.doc.Policy)}
-	if err := a.apply(s.doc.clone(), nil); err != nil {
+	if err := a.apply(s.doc.clone()); err != nil {
 		return nil, err
 	}
 	return newChange(by, "policy", a), nil
@@ -110,12 +110,8 @@ func (a *addHubKey) what() string {
 	return fmt.Sprintf("trust add %s %s", a.Name, id)
 }
 
-func (a *addHubKey) apply(d *document, c *Change) error {
-	at := now()
-	if c != nil {
-		at = c.At
-	}
-	d.HubKeys = append(d.HubKeys, hubKeyRecord{Name: a.Name, PEM: a.PEM, Added: at})
+func (a *addHubKey) apply(d *document) error {
+	d.HubKeys = append(d.HubKeys, hubKeyRecord{Name: a.Name, PEM: a.PEM, Added: now()})
 	return d.checkHubKeys()
 }
 
@@ -130,7 +126,7 @@ func (s *State) AddHubKey(by, name string, key []byte) (*Change, error) {
 		return nil, err
 	}
 	a := &addHubKey{name, string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))}
-	if err := a.apply(s.doc.clone(), nil); err != nil {
+	if err := a.apply(s.doc.clone()); err != nil {
 		return nil, err
 	}
 	return newChange(by, "hub-key-add", a), nil
@@ -142,7 +138,7 @@ type retireHubKey struct {
 
 func (a *retireHubKey) what() string { return "trust retire " + a.Name }
 
-func (a *retireHubKey) apply(d *document, _ *Change) error {
+func (a *retireHubKey) apply(d *document) error {
 	for i := range d.HubKeys {
 		k := &d.HubKeys[i]
 		switch {
@@ -160,7 +156,7 @@ func (a *retireHubKey) apply(d *document, _ *Change) error {
 // RetireHubKey ends the trust in a hub's key: attestations by it count no more, whenever they were issued.
 func (s *State) RetireHubKey(by, name string) (*Change, error) {
 	a := &retireHubKey{name}
-	if err := a.apply(s.doc.clone(), nil); err != nil {
+	if err := a.apply(s.doc.clone()); err != nil {
 		return nil, err
 	}
 	return newChange(by, "hub-key-retire", a), nil

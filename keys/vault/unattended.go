@@ -79,7 +79,7 @@ func (v *Vault) forgetStart() error {
 	o := &v.unattended
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.start = nil
+	o.start, o.used = nil, nil
 	for id, u := range o.open {
 		u.timer.Stop()
 		delete(o.open, id)
@@ -125,7 +125,7 @@ func (a *unlockFor) aad() []byte {
 }
 
 // apply changes nothing of the state: what is unlocked lives in memory alone. That it happened is one generation and one entry of the log.
-func (a *unlockFor) apply(d *document, _ *Change) error {
+func (a *unlockFor) apply(d *document) error {
 	k, err := d.keyByFingerprint(a.Key, a.Fingerprint)
 	if err != nil {
 		return err
@@ -138,7 +138,7 @@ func (a *unlockFor) apply(d *document, _ *Change) error {
 	if err != nil {
 		return err
 	}
-	if u.id() != a.UserID || k.Wrap != a.Wrap || k.Name != a.Key {
+	if u.id() != a.UserID || k.Wrap != a.Wrap {
 		return fmt.Errorf("key %s or user %s was changed meanwhile: make the change again", a.Key, a.User)
 	}
 	return checkUntil(a.Until)
@@ -171,18 +171,18 @@ func (s *State) UnlockFor(ctx context.Context, by string, start []byte, spec Unl
 		Key: k.Name, Fingerprint: k.Fingerprint, Wrap: k.Wrap, User: u.Name, UserID: u.id(), Holder: spec.Holder,
 		Until: spec.Until.UTC().Truncate(time.Second), Start: hex.EncodeToString(sum[:]),
 	}
-	if err := a.apply(s.doc.clone(), nil); err != nil {
+	if err := a.apply(s.doc.clone()); err != nil {
 		return nil, err
 	}
-	wrapKey, err := s.wrapKey(ctx, spec.Holder, k, passphrase)
+	h, err := s.holder(ctx, spec.Holder, k, passphrase)
 	if err != nil {
 		return nil, err
 	}
-	defer clear(wrapKey)
-	if a.Sealed, err = sealTo(start, wrapKey, a.aad(), unlockInfo); err != nil {
+	defer h.clear()
+	if a.Sealed, err = sealTo(start, h.wrapKey, a.aad(), unlockInfo); err != nil {
 		return nil, fmt.Errorf("sealing key %s to serve: %w", k.Name, err)
 	}
-	return newChange(by, "unlock", a), nil
+	return newChange(by, "unlock", a).prove(h.half)
 }
 
 type lockAgain struct {
@@ -194,7 +194,16 @@ type lockAgain struct {
 
 func (a *lockAgain) what() string { return fmt.Sprintf("lock %s for %s", a.Key, a.User) }
 
-func (a *lockAgain) apply(*document, *Change) error { return nil }
+func (a *lockAgain) apply(d *document) error {
+	if _, err := d.keyByFingerprint(a.Key, a.Fingerprint); err != nil {
+		return err
+	}
+	u, err := d.user(a.User)
+	if err == nil && u.id() != a.UserID {
+		err = fmt.Errorf("user %s has another key pair than when this was made: make it again", a.User)
+	}
+	return err
+}
 
 // LockAgain ends what UnlockFor began.
 func (s *State) LockAgain(by, key, user string) (*Change, error) {
@@ -214,6 +223,7 @@ type unattendedKeys struct {
 	mu    sync.Mutex
 	start hpke.PrivateKey
 	open  map[unattendedID]*unattendedKey
+	used  map[[32]byte]bool // what opened a key since start: it opens none again
 }
 
 type unattendedID struct{ fingerprint, userID string }
@@ -232,14 +242,18 @@ func (v *Vault) prepare(next *State, c *Change) (done func(), err error) {
 	o := &v.unattended
 	switch a := c.act.(type) {
 	case *unlockFor:
+		sealed := sha256.Sum256(a.Sealed)
 		o.mu.Lock()
-		start := o.start
+		start, used := o.start, o.used[sealed]
 		o.mu.Unlock()
 		if start == nil {
 			return nil, &RefusedError{errors.New("serve does not run here: nothing would keep the key in memory")}
 		}
 		if sum := sha256.Sum256(start.PublicKey().Bytes()); hex.EncodeToString(sum[:]) != a.Start {
 			return nil, &RefusedError{errors.New("sealed to an earlier start of serve: make the change again")}
+		}
+		if used {
+			return nil, &RefusedError{errors.New("what is sealed in the change was used before: make the change again")}
 		}
 		wrapKey, err := openSealed(start, a.Sealed, a.aad(), unlockInfo)
 		if err != nil {
@@ -270,6 +284,10 @@ func (o *unattendedKeys) keep(a *unlockFor, key *secret.Key, policy string) {
 	if o.open == nil {
 		o.open = make(map[unattendedID]*unattendedKey)
 	}
+	if o.used == nil {
+		o.used = make(map[[32]byte]bool)
+	}
+	o.used[sha256.Sum256(a.Sealed)] = true
 	o.open[id] = u
 	u.timer = time.AfterFunc(a.Until.Sub(clock()), func() { o.drop(id, u) })
 }

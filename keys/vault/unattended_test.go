@@ -139,6 +139,9 @@ func TestUnattended(t *testing.T) {
 			t.Fatal("not an unlock")
 		}
 		alter(a)
+		s.refused(v, c, nil, "passphrase of user ann")
+		// By a holder, who can prove whatever he likes.
+		s.prove(v, c, "ann")
 		s.refused(v, c, nil, "does not open")
 		if open() {
 			t.Errorf("%s: open", name)

@@ -25,12 +25,12 @@ func (v *Vault) Unlock(ctx context.Context, user, key string, passphrase []byte)
 	if err != nil {
 		return nil, err
 	}
-	wrapKey, err := s.wrapKey(ctx, user, k, passphrase)
+	h, err := s.holder(ctx, user, k, passphrase)
 	if err != nil {
 		return nil, err
 	}
-	defer clear(wrapKey)
-	return v.opened.get(k, wrapKey)
+	defer h.clear()
+	return v.opened.get(k, h.wrapKey)
 }
 
 // open opens the secret with the wrapping key.
@@ -50,8 +50,19 @@ func (k *keyRecord) open(wrapKey []byte) (*secret.Key, error) {
 	return opened, nil
 }
 
-// wrapKey opens a user's grant of a key. The state of the key does not matter: that is for those to ask who sign.
-func (s *State) wrapKey(ctx context.Context, user string, k *keyRecord, passphrase []byte) ([]byte, error) {
+// holder is what a passphrase opens: the user's private half, and with a grant the wrapping key.
+type holder struct {
+	*half
+	wrapKey []byte
+}
+
+func (h *holder) clear() {
+	h.half.clear()
+	clear(h.wrapKey)
+}
+
+// holder opens a user's grant of a key. The state of the key does not matter: that is for those to ask who sign. Clear it after use.
+func (s *State) holder(ctx context.Context, user string, k *keyRecord, passphrase []byte) (*holder, error) {
 	u, err := s.user(user)
 	if err != nil {
 		return nil, err
@@ -63,20 +74,21 @@ func (s *State) wrapKey(ctx context.Context, user string, k *keyRecord, passphra
 	if g == nil {
 		return nil, fmt.Errorf("user %s, key %s: %w", u.Name, k.Name, keys.ErrNoGrant)
 	}
-	half, err := u.PrivateKey.unlock(ctx, passphrase, u.halfAAD())
+	h, err := u.open(ctx, passphrase)
 	if err != nil {
-		return nil, fmt.Errorf("user %s: %w", u.Name, err)
+		return nil, err
 	}
-	defer clear(half)
-	private, err := hpkeKEM.NewPrivateKey(half)
+	private, err := hpkeKEM.NewPrivateKey(h.seed)
 	if err != nil || !bytes.Equal(private.PublicKey().Bytes(), u.PublicKey) {
+		h.clear()
 		return nil, fmt.Errorf("user %s: key pair: %w", u.Name, keys.ErrTampered)
 	}
 	wrapKey, err := openSealed(private, g.Sealed, k.grantAAD(u.id()), grantInfo)
 	if err != nil {
+		h.clear()
 		return nil, fmt.Errorf("user %s, key %s: grant: %w", u.Name, k.Name, keys.ErrTampered)
 	}
-	return wrapKey, nil
+	return &holder{h, wrapKey}, nil
 }
 
 // openKeys remembers opened keys weakly: a key that no session holds any more is gone with the next garbage collection.

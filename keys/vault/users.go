@@ -13,8 +13,42 @@ type addUser struct {
 	User userRecord `json:"user"`
 }
 
-func (a *addUser) what() string                       { return "user add " + a.User.Name }
-func (a *addUser) apply(d *document, _ *Change) error { return d.addUser(a.User) }
+func (a *addUser) what() string { return "user add " + a.User.Name }
+
+func (a *addUser) apply(d *document) error {
+	u := a.User
+	if u.Disabled || u.Frozen || len(u.Certificates) > 0 {
+		return fmt.Errorf("user %.70q: a new user has no certificates and is shut out by nothing", u.Name)
+	}
+	u.Certificates = []certRecord{}
+	if err := d.checkNewPair(&u); err != nil {
+		return err
+	}
+	return d.addUser(u)
+}
+
+// checkNewPair refuses a key pair that was somebody's before, and a passphrase of another cost than this vault's: too low a cost helps whoever
+// guesses, and one of gigabytes whoever wants to stop the signer.
+func (d *document) checkNewPair(u *userRecord) error {
+	for i := range d.Users {
+		if other := &d.Users[i]; other.Name != u.Name && other.id() == u.id() {
+			return fmt.Errorf("user %.70q: the key pair is that of user %s", u.Name, other.Name)
+		}
+	}
+	for i := range d.Graves {
+		if g := &d.Graves[i]; g.Kind == graveUser && g.Fingerprint == u.id() {
+			return fmt.Errorf("user %.70q: the key pair is that of user %s, who was deleted", u.Name, g.Name)
+		}
+	}
+	return d.checkCost(u.Name, &u.PrivateKey)
+}
+
+func (d *document) checkCost(user string, box *lockbox) error {
+	if box.Argon2 != d.Argon2 {
+		return fmt.Errorf("user %.70q: the passphrase has another cost than those of this vault", user)
+	}
+	return nil
+}
 
 // AddUser makes a user with a new key pair under passphrase.
 func (s *State) AddUser(ctx context.Context, by, name string, passphrase []byte) (*Change, error) {
@@ -37,13 +71,17 @@ func (s *State) newUser(ctx context.Context, name string, passphrase []byte) (us
 	if err != nil {
 		return userRecord{}, fmt.Errorf("generating a key pair: %w", err)
 	}
-	half, err := private.Bytes()
+	seed, err := private.Bytes()
 	if err != nil {
 		return userRecord{}, fmt.Errorf("generating a key pair: %w", err)
 	}
-	defer clear(half)
-	u := userRecord{Name: name, Created: now(), PublicKey: private.PublicKey().Bytes(), Certificates: []certRecord{}}
-	u.PrivateKey, err = lock(ctx, passphrase, half, u.halfAAD(), s.doc.Argon2)
+	h, err := newHalf(seed)
+	if err != nil {
+		return userRecord{}, fmt.Errorf("generating a key pair: %w", err)
+	}
+	defer h.clear()
+	u := userRecord{Name: name, Created: now(), PublicKey: private.PublicKey().Bytes(), Verify: h.verifyKey(), Certificates: []certRecord{}}
+	u.PrivateKey, err = lock(ctx, passphrase, h.seed, u.halfAAD(), s.doc.Argon2)
 	return u, err
 }
 
@@ -66,7 +104,7 @@ func (a *flagUser) what() string {
 	return "unfreeze user " + a.User
 }
 
-func (a *flagUser) apply(d *document, _ *Change) error {
+func (a *flagUser) apply(d *document) error {
 	u, err := d.user(a.User)
 	switch {
 	case err != nil:
@@ -85,7 +123,7 @@ func (a *flagUser) apply(d *document, _ *Change) error {
 }
 
 func (s *State) flagUser(by string, a *flagUser) (*Change, error) {
-	if err := a.apply(s.doc.clone(), nil); err != nil {
+	if err := a.apply(s.doc.clone()); err != nil {
 		return nil, err
 	}
 	return newChange(by, "user-flag", a), nil
@@ -118,7 +156,7 @@ type renameUser struct {
 
 func (a *renameUser) what() string { return fmt.Sprintf("user rename %s %s", a.User, a.Name) }
 
-func (a *renameUser) apply(d *document, _ *Change) error {
+func (a *renameUser) apply(d *document) error {
 	u, err := d.user(a.User)
 	if err != nil {
 		return err
@@ -145,7 +183,7 @@ func (a *renameUser) apply(d *document, _ *Change) error {
 // the old name; it counts, as it was bound.
 func (s *State) RenameUser(by, name, newName string) (*Change, error) {
 	a := &renameUser{name, newName}
-	if err := a.apply(s.doc.clone(), nil); err != nil {
+	if err := a.apply(s.doc.clone()); err != nil {
 		return nil, err
 	}
 	return newChange(by, "user-rename", a), nil
@@ -157,13 +195,13 @@ type deleteUser struct {
 
 func (a *deleteUser) what() string { return "user delete " + a.User }
 
-func (a *deleteUser) apply(d *document, c *Change) error {
+func (a *deleteUser) apply(d *document) error {
 	u, err := d.user(a.User)
 	if err != nil {
 		return err
 	}
 	record := *u
-	if err := d.dropUser(&record, c); err != nil {
+	if err := d.dropUser(&record); err != nil {
 		return err
 	}
 	d.Users = slices.DeleteFunc(d.Users, func(u userRecord) bool { return u.Name == a.User })
@@ -172,7 +210,7 @@ func (a *deleteUser) apply(d *document, c *Change) error {
 }
 
 // dropUser takes away all that hangs on a user's key pair: grants, and certificates, which are revoked.
-func (d *document) dropUser(u *userRecord, c *Change) error {
+func (d *document) dropUser(u *userRecord) error {
 	for _, g := range slices.Clone(d.Grants) {
 		if g.User != u.Name {
 			continue
@@ -185,7 +223,7 @@ func (d *document) dropUser(u *userRecord, c *Change) error {
 		}
 	}
 	for _, cert := range u.Certificates {
-		d.revoke(revokedRecord{cert, u.Name, c.At})
+		d.revoke(revokedRecord{cert, u.Name, now()})
 	}
 	return nil
 }
@@ -193,11 +231,11 @@ func (d *document) dropUser(u *userRecord, c *Change) error {
 // DeleteUser removes a user for good: grants go, certificates are revoked, the keys that the user held are due for another wrapping key, and
 // the name is not used again. The last admin of a key cannot be deleted.
 func (s *State) DeleteUser(by, name string) (*Change, error) {
-	c := newChange(by, "user-delete", &deleteUser{name})
-	if err := c.act.apply(s.doc.clone(), c); err != nil {
+	a := &deleteUser{name}
+	if err := a.apply(s.doc.clone()); err != nil {
 		return nil, err
 	}
-	return c, nil
+	return newChange(by, "user-delete", a), nil
 }
 
 type resetUser struct {
@@ -207,7 +245,7 @@ type resetUser struct {
 
 func (a *resetUser) what() string { return "user reset " + a.User.Name }
 
-func (a *resetUser) apply(d *document, c *Change) error {
+func (a *resetUser) apply(d *document) error {
 	u, err := d.user(a.User.Name)
 	if err != nil {
 		return err
@@ -215,8 +253,11 @@ func (a *resetUser) apply(d *document, c *Change) error {
 	if u.id() != a.Was {
 		return fmt.Errorf("user %s has another key pair than when this was made: make it again", a.User.Name)
 	}
+	if err := d.checkNewPair(&a.User); err != nil {
+		return err
+	}
 	record := *u
-	if err := d.dropUser(&record, c); err != nil {
+	if err := d.dropUser(&record); err != nil {
 		return err
 	}
 	fresh := a.User
@@ -233,8 +274,7 @@ func (s *State) ResetUser(ctx context.Context, by, name string, passphrase []byt
 		return nil, err
 	}
 	// What is refused is refused before seconds are spent on the passphrase.
-	dry := newChange(by, "user-reset", &resetUser{User: *u, Was: u.id()})
-	if err := dry.act.apply(s.doc.clone(), dry); err != nil {
+	if err := s.doc.clone().dropUser(u); err != nil {
 		return nil, err
 	}
 	fresh, err := s.newUser(ctx, name, passphrase)
@@ -253,7 +293,7 @@ type changePassphrase struct {
 
 func (a *changePassphrase) what() string { return "passphrase " + a.User }
 
-func (a *changePassphrase) apply(d *document, _ *Change) error {
+func (a *changePassphrase) apply(d *document) error {
 	u, err := d.user(a.User)
 	if err != nil {
 		return err
@@ -262,7 +302,7 @@ func (a *changePassphrase) apply(d *document, _ *Change) error {
 		return fmt.Errorf("user %s: the passphrase was changed meanwhile: try again", a.User)
 	}
 	u.PrivateKey = a.PrivateKey
-	return nil
+	return d.checkCost(u.Name, &u.PrivateKey)
 }
 
 // ChangePassphrase puts the user's own private half under another passphrase, and touches nothing else: neither the key pair nor a grant. It
@@ -272,19 +312,16 @@ func (s *State) ChangePassphrase(ctx context.Context, by, user string, old, new 
 	if err != nil {
 		return nil, err
 	}
-	if err := u.usable(); err != nil {
-		return nil, err
-	}
-	half, err := u.PrivateKey.unlock(ctx, old, u.halfAAD())
-	if err != nil {
-		return nil, fmt.Errorf("user %s: %w", user, err)
-	}
-	defer clear(half)
-	box, err := lock(ctx, new, half, u.halfAAD(), s.doc.Argon2)
+	h, err := u.open(ctx, old)
 	if err != nil {
 		return nil, err
 	}
-	return newChange(by, opPassphrase, &changePassphrase{user, u.PublicKey, u.PrivateKey.Salt, box}), nil
+	defer h.clear()
+	box, err := lock(ctx, new, h.seed, u.halfAAD(), s.doc.Argon2)
+	if err != nil {
+		return nil, err
+	}
+	return newChange(by, opPassphrase, &changePassphrase{user, u.PublicKey, u.PrivateKey.Salt, box}).prove(h)
 }
 
 // ChangePassphrase makes and applies the one change that a user may ask for over the wire.
