@@ -70,15 +70,17 @@ func (a *App) readData(name string) ([]byte, error) {
 	return data, err
 }
 
-// write writes what a verb made: to a file, whole or not at all, to what is no file
-// (/dev/stdout, a pipe) as it is, or to standard output ("" or "-").
+// write writes what a verb made: to a file, whole or not at all; through a link, to a
+// pipe or to a device (/dev/stdout is one of these) as it is; or to standard output (""
+// or "-").
 func (a *App) write(output string, data []byte) error {
 	if output == "" || output == "-" {
 		a.stdout.Write(data)
 		return nil
 	}
-	if info, err := os.Stat(output); err == nil && !info.Mode().IsRegular() {
-		f, err := os.OpenFile(output, os.O_WRONLY, 0)
+	// Renaming over it would replace the link or the device itself.
+	if info, err := os.Lstat(output); err == nil && !info.Mode().IsRegular() {
+		f, err := os.OpenFile(output, os.O_WRONLY|os.O_TRUNC, 0)
 		if err != nil {
 			return err
 		}

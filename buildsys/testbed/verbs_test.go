@@ -103,6 +103,14 @@ func TestSignText(t *testing.T) {
 	if proof, err := os.ReadFile(out + ".tlog-proof"); err != nil || !strings.HasPrefix(string(proof), "c2sp.org/tlog-proof@v1\n") {
 		t.Errorf("proof %.40q: %v", proof, err)
 	}
+	link, target := filepath.Join(dir, "link"), write(t, filepath.Join(dir, "target"), "before")
+	if err := os.Symlink(target, link); err != nil {
+		t.Fatal(err)
+	}
+	s.signed(t, "sign-text", "SIGN_KEY_TEXT", "-o", link, text).says(t, 0)
+	if b, err := os.ReadFile(target); err != nil || !strings.HasPrefix(string(b), "-----BEGIN PGP SIGNED MESSAGE-----\n") {
+		t.Errorf("through a link: %.40q: %v", b, err)
+	}
 	s.signed(t, "sign-text", "SIGN_KEY_TEXT", write(t, filepath.Join(dir, "nul"), "a\x00b")).says(t, 1, "NUL")
 	s.signed(t, "sign-text", "SIGN_KEY_DATA", text).says(t, 1, "not text")
 }
