@@ -222,7 +222,11 @@ func (f *file) store(proofs bool) error {
 	case f.Out != "" && !sameFile(f.Out, f.Path):
 		err = f.write(region)
 	case !f.same:
-		_, err = rpmhead.ReplaceSignature(f.Path, f.pkg, region)
+		// A link stays one: what it leads to is signed.
+		var real string
+		if real, err = filepath.EvalSymlinks(f.Path); err == nil {
+			_, err = rpmhead.ReplaceSignature(real, f.pkg, region)
+		}
 	}
 	if err == nil && proofs && f.proof != nil {
 		err = durable.WriteFile(f.target()+proofSuffix, f.proof, 0o644)
@@ -248,6 +252,9 @@ func (f *file) write(region []byte) error {
 	st, err := src.Stat()
 	if err != nil {
 		return err
+	}
+	if to, err := os.Lstat(f.Out); err == nil && !to.Mode().IsRegular() {
+		return fmt.Errorf("%s: not a file, so the signed package is not written over it", f.Out)
 	}
 	out, err := durable.Create(f.Out, st.Mode().Perm())
 	if err != nil {

@@ -166,6 +166,30 @@ func TestSignElsewhere(t *testing.T) {
 	}
 }
 
+// TestLinks holds that a link to a package stays one, and that no link is written over.
+func TestLinks(t *testing.T) {
+	dir := t.TempDir()
+	target := lab.RPM{Name: "target", Bare: true}.Write(t, t.TempDir())
+	link := filepath.Join(dir, "link.rpm")
+	if err := os.Symlink(target, link); err != nil {
+		t.Fatal(err)
+	}
+	s := newSigner(t)
+	if counts, _, err := do(t, s, []Item{{Path: link}}, false); err != nil || counts[release.OutcomeSigned] != 1 {
+		t.Fatalf("%v: %v", counts, err)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the link is gone: %v", err)
+	}
+	if out := rpmkeys(t, target); !strings.Contains(out, "Signature, key ID ") {
+		t.Errorf("rpmkeys: %s", out)
+	}
+	other := lab.RPM{Name: "other"}.Write(t, t.TempDir())
+	if counts, all, err := do(t, s, []Item{{Path: other, Out: link}}, false); err != nil || counts[release.OutcomeRefused] != 1 {
+		t.Fatalf("%v: %v %v", counts, all, err)
+	}
+}
+
 // TestDamaged holds that a file whose digests are wrong is not signed.
 func TestDamaged(t *testing.T) {
 	path := lab.RPM{Name: "damaged"}.Write(t, t.TempDir())
