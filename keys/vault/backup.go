@@ -109,6 +109,10 @@ func (b *backup) addLog() (state, next []byte, err error) {
 		if err != nil {
 			return nil, nil, err
 		}
+		// What serve has not synced yet could be undone by a power failure, and another commit take its place: none that a backup holds.
+		if err := unix.Fdatasync(int(f.Fd())); err != nil {
+			return nil, nil, fmt.Errorf("syncing the log: %w", err)
+		}
 		if st.Size() > at || at == 0 {
 			if err := b.add(logDir+"/"+logTruth, io.NewSectionReader(f, at, st.Size()-at), st.Size()-at); err != nil {
 				return nil, nil, err

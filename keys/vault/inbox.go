@@ -24,6 +24,7 @@ const (
 	changeSuffix = ".change"
 	answerSuffix = ".answer"
 	pollInterval = 50 * time.Millisecond
+	maxStuck     = 1024 // files that were complained about
 )
 
 // ErrNoAnswer means that the vault's holder did not take a change in time. It was withdrawn: nothing was changed.
@@ -237,42 +238,47 @@ func (b *inboxServer) dir(name string, more ...string) string {
 
 // round finishes what a crash or a full disk left in work/, then takes what is new.
 func (b *inboxServer) round(ctx context.Context) {
-	for _, name := range b.list("work") {
-		if ctx.Err() != nil || !b.process(ctx, name) {
-			return
-		}
+	if !b.each(ctx, "work", func(name string) bool { return b.process(ctx, name) }) {
+		return
 	}
-	for _, name := range b.list("inbox") {
-		if ctx.Err() != nil {
-			return
-		}
+	b.each(ctx, "inbox", func(name string) bool {
 		if id, ok := strings.CutSuffix(name, changeSuffix); !ok || !isHex(id, 32) {
 			b.reject("inbox", name, errors.New("name is not 32 hex digits and .change"))
-			continue
+			return true
 		}
 		if err := durable.Rename(b.dir("inbox", name), b.dir("work", name)); err != nil {
+			// A directory of another user cannot be moved, and must not be what all changes after it wait for.
 			b.trouble(name, err)
-			return
+			return true
 		}
-		if !b.process(ctx, name) {
-			return
-		}
-	}
+		return b.process(ctx, name)
+	})
 }
 
-func (b *inboxServer) list(sub string) []string {
-	entries, err := os.ReadDir(b.dir(sub))
+// each calls f for every file in a directory until f says false, and tells whether all were seen. It holds a few names at a time: how many there are,
+// others decide.
+func (b *inboxServer) each(ctx context.Context, sub string, f func(name string) bool) bool {
+	d, err := os.Open(b.dir(sub))
 	if err != nil {
 		b.trouble(sub, err)
-		return nil
+		return false
 	}
-	var names []string
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), ".") {
-			names = append(names, e.Name())
+	defer d.Close()
+	for {
+		entries, err := d.ReadDir(256)
+		for _, e := range entries {
+			if !strings.HasPrefix(e.Name(), ".") && (ctx.Err() != nil || !f(e.Name())) {
+				return false
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return true
+		case err != nil:
+			b.trouble(sub, err)
+			return false
 		}
 	}
-	return names
 }
 
 // process applies the change in work/NAME. It says false when the change must be tried again later.
@@ -352,6 +358,9 @@ func (b *inboxServer) reject(from, name string, reason error) {
 func (b *inboxServer) trouble(name string, err error) {
 	if b.stuck[name] {
 		return
+	}
+	if len(b.stuck) >= maxStuck {
+		clear(b.stuck)
 	}
 	b.stuck[name] = true
 	b.log.Error("a change cannot be taken", "file", name, "error", err.Error())
