@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
-	"golang.org/x/sys/unix"
 
 	"github.com/privyseal/privyseal/internal/seal"
 )
@@ -44,19 +44,13 @@ type batch struct {
 	partial    [][32]byte // by level: over the last entries, which do not fill a subtree of it
 }
 
-// enqueue hands an item to the committer, with the time it gets.
+// enqueue hands an item to the committer.
 func (l *Log) enqueue(it *item) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.usable(); err != nil {
 		return err
 	}
-	now := l.now()
-	if now.UnixMicro() < l.lastTime && !it.force {
-		return &ClockError{now, time.UnixMicro(l.lastTime)}
-	}
-	l.lastTime = now.UnixMicro()
-	seal.SetTime(it.entry, now)
 	l.queue = append(l.queue, it)
 	l.wake.Signal()
 	return nil
@@ -107,18 +101,31 @@ func (l *Log) commitLoop() {
 		}
 		items := l.queue[:n:n]
 		l.queue = l.queue[n:]
-		broken := l.broken
+		err, last := l.broken, l.lastTime
 		l.mu.Unlock()
-		err := broken
-		if err == nil {
-			err = l.commit(items)
+		now := l.now()
+		late := 0
+		if now.UnixMicro() < last {
+			// A person may have said, in one of the items, that the clock is right; that holds from there on, if it gets to the disk.
+			if late = slices.IndexFunc(items, func(it *item) bool { return it.force }); late < 0 {
+				late = len(items)
+			}
 		}
-		l.finish(items, err)
+		if late > 0 {
+			l.finish(items[:late], &ClockError{now, time.UnixMicro(last)})
+			items = items[late:]
+		}
+		if len(items) > 0 {
+			if err == nil {
+				err = l.commit(items, now)
+			}
+			l.finish(items, err)
+		}
 	}
 }
 
 // commit writes one frame and syncs it. Then tree, places and index follow, which need not be durable.
-func (l *Log) commit(items []*item) error {
+func (l *Log) commit(items []*item, now time.Time) error {
 	if err := l.keep.room(); err != nil {
 		return err
 	}
@@ -127,31 +134,39 @@ func (l *Log) commit(items []*item) error {
 	edge := l.edge.Clone()
 	b.nodes = make([][32]byte, 0, 2*len(items)+64)
 	for i, it := range items {
+		seal.SetTime(it.entry, now)
 		entries[i] = it.entry
 		b.nodes = edge.Append(seal.LeafHash(it.entry), b.nodes)
 	}
 	h := head{first: l.at.entries, prev: l.at.sum, root: edge.Root()}
 	copy(h.sig[:], l.key.SignCheckpoint(l.priv, edge.Size(), h.root))
 	frame := encodeFrame(entries, &h)
-	if _, err := l.file.WriteAt(frame, l.at.offset); err != nil {
+	if err := disk.write(l.file, frame, l.at.offset); err != nil {
 		// What was written of the frame is taken back, so that the next commit finds the file as the last one left it.
 		if terr := l.file.Truncate(l.at.offset); terr != nil {
 			return l.breakdown(fmt.Errorf("writing %s: %w (and cutting it back: %v); restart the signer", l.path, err, terr))
 		}
 		return fmt.Errorf("writing %s: %w; nothing was signed", l.path, err)
 	}
-	if err := unix.Fdatasync(int(l.file.Fd())); err != nil {
-		return l.breakdown(fmt.Errorf("syncing %s: %w; what the disk holds is unknown: restart the signer", l.path, err))
+	if err := disk.sync(l.file); err != nil {
+		// Nobody who reads the file is to take for durable what may not be.
+		err = fmt.Errorf("syncing %s: %w; what the disk holds is unknown: restart the signer", l.path, err)
+		return l.breakdown(errors.Join(err, l.file.Truncate(l.at.offset)))
 	}
-	l.committed(items, b, edge, mark{entries: edge.Size(), offset: l.at.offset + int64(len(frame)), frame: l.at.offset, sum: h.sum, root: h.root})
-	l.setHead(l.at, h.sig[:])
+	// In this order: what the index knows can be read and proven.
+	m := mark{entries: edge.Size(), offset: l.at.offset + int64(len(frame)), frame: l.at.offset, sum: h.sum, root: h.root}
+	found := l.written(items, b)
+	l.setHead(m, h.sig[:], now.UnixMicro())
 	b.checkpoint = l.checkpoint()
 	b.fillPartial(edge)
+	full := l.index.add(found, m)
+	l.at, l.edge = m, edge
+	l.keep.appended(full)
 	return nil
 }
 
-// committed is what follows when a frame is durable.
-func (l *Log) committed(items []*item, b *batch, edge *seal.Tree, m mark) {
+// written adds the items of a frame that is durable to tree and places, and gives what the index will hold of them.
+func (l *Log) written(items []*item, b *batch) []indexed {
 	offset := l.at.offset + headSize
 	offsets := make([]int64, len(items))
 	found := make([]indexed, len(items))
@@ -163,9 +178,7 @@ func (l *Log) committed(items []*item, b *batch, edge *seal.Tree, m mark) {
 		found[i].val = newValue(it.index, it.event)
 	}
 	l.appendArrays(b.nodes, func(i int) int64 { return offsets[i] }, len(items))
-	full := l.index.add(found, m)
-	l.at, l.edge = m, edge
-	l.keep.appended(full)
+	return found
 }
 
 func (l *Log) breakdown(err error) error {

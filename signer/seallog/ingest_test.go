@@ -14,14 +14,14 @@ func Ingest(l *Log, first, end int64, subject func(n int64) Subject, m Meta, sig
 		for size := 0; n < end && size < maxBody*9/10; n++ {
 			s := subject(n)
 			binary.BigEndian.PutUint64(signature, uint64(n))
-			entry, err := seal.EncodeEntry(&seal.Entry{Time: time.Now(), Signature: s.entry(m, signature)})
+			entry, err := seal.EncodeEntry(&seal.Entry{Signature: s.entry(m, signature)})
 			if err != nil {
 				return err
 			}
 			items = append(items, &item{entry: entry, found: indexed{key: s.key(), fingerprint: s.KeyFingerprint}})
 			size += 4 + len(entry)
 		}
-		if err := l.commit(items); err != nil {
+		if err := l.commit(items, time.Now()); err != nil {
 			return err
 		}
 	}

@@ -31,6 +31,12 @@ func (l *Log) load() error {
 		return err
 	}
 	size := st.Size()
+	if l.priv == nil {
+		// Who writes may not have synced what is there already. It is shown to others as soon as it is read here.
+		if err := disk.sync(l.file); err != nil {
+			return fmt.Errorf("syncing %s: %w", l.path, err)
+		}
+	}
 	from, last, runs, unfit := l.newestMark(runs, size)
 	if unfit != nil {
 		l.note("%s: its index files did not fit (%v) and were made anew", l.path, unfit)
@@ -70,6 +76,9 @@ func (l *Log) load() error {
 		}
 	} else if witness > l.at.entries {
 		return fmt.Errorf("%s: %w", l.path, &seal.RollbackError{Origin: l.key.Name(), Seen: witness, Got: l.at.entries})
+	}
+	if err := l.secure(); err != nil {
+		return err
 	}
 	if err := l.settle(last); err != nil {
 		return err
@@ -253,6 +262,23 @@ func (l *Log) appendArrays(nodes [][32]byte, offset func(i int) int64, count int
 	l.places.append(b)
 }
 
+// secure writes the last frame once more. After a sync that failed, perhaps in a process before this one, the kernel may show bytes that are
+// not on the disk, and take them for clean: syncing them again does nothing. Only the last frame can be meant, as none is written before the
+// one before is durable.
+func (l *Log) secure() error {
+	if l.priv == nil || l.at.entries == 0 {
+		return nil
+	}
+	frame := make([]byte, l.at.offset-l.at.frame)
+	if _, err := l.file.ReadAt(frame, l.at.frame); err != nil {
+		return fmt.Errorf("reading %s: %w", l.path, err)
+	}
+	if err := errors.Join(disk.write(l.file, frame, l.at.frame), disk.sync(l.file)); err != nil {
+		return fmt.Errorf("writing the last commit of %s once more: %w", l.path, err)
+	}
+	return nil
+}
+
 // settle checks the signature of the last checkpoint and makes it the head.
 func (l *Log) settle(last head) error {
 	if l.at.entries == 0 {
@@ -260,7 +286,7 @@ func (l *Log) settle(last head) error {
 		if l.priv != nil {
 			sig = l.key.SignCheckpoint(l.priv, 0, l.at.root)
 		}
-		l.setHead(l.at, sig)
+		l.setHead(l.at, sig, l.lastTime)
 		return nil
 	}
 	if !l.key.VerifyCheckpoint(l.at.entries, l.at.root, last.sig[:]) {
@@ -279,18 +305,18 @@ func (l *Log) settle(last head) error {
 		}
 		l.lastTime = entry.Time.UnixMicro()
 	}
-	l.setHead(l.at, last.sig[:])
+	l.setHead(l.at, last.sig[:], l.lastTime)
 	return nil
 }
 
-func (l *Log) setHead(m mark, sig []byte) {
+func (l *Log) setHead(m mark, sig []byte, lastTime int64) {
 	c := &seal.Checkpoint{Origin: l.key.Name(), Size: m.entries, Root: m.root}
 	if sig != nil {
 		c.Note = l.key.Note(m.entries, m.root, sig)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.head, l.headSize = c, m.offset
+	l.head, l.headSize, l.lastTime = c, m.offset, lastTime
 }
 
 // repair cuts a torn tail off, or refuses when what is broken cannot be the tail. A log open for reading only leaves it out.

@@ -87,7 +87,7 @@ type Log struct {
 	broken   error
 	queue    []*item
 	inFlight map[subjectKey]*item
-	lastTime int64 // microseconds, of the last entry queued
+	lastTime int64 // microseconds, of the last entry that is durable
 	head     *seal.Checkpoint
 	headSize int64 // of the file, at head
 

@@ -153,6 +153,10 @@ func (v *verifier) walk(ctx context.Context, from mark) error {
 		if err != nil {
 			return err
 		}
+		// What is found whole is shown to others: it must not be gone after a power failure.
+		if err := disk.sync(v.file); err != nil {
+			return fmt.Errorf("syncing %s: %w", v.path, err)
+		}
 		w := walk(v.file, from, edge, st.Size())
 		var f walked
 		for err == nil {

@@ -40,8 +40,12 @@ func (v *verifier) openFiles(dir string) error {
 	}
 	v.runs = runs
 	for _, path := range rest {
-		if _, err := openRun(path); isDamaged(err) {
+		r, err := openRun(path)
+		if isDamaged(err) {
 			v.bad(&IndexError{path, err.Error()})
+		}
+		if err == nil {
+			r.file.Close()
 		}
 	}
 	return nil
