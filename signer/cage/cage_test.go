@@ -100,6 +100,16 @@ func child(dir string) int {
 		}
 		return err
 	})
+	// The kernel takes an int and cuts off what a filter compares.
+	try("Multipath TCP with more bits", func() error {
+		_, _, e := unix.Syscall(unix.SYS_SOCKET, unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 1<<32|unix.IPPROTO_MPTCP)
+		return number(e)
+	})
+	try("raw IP socket", func() error { _, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_ICMP); return err })
+	try("local stream socket", func() error { return local(unix.SOCK_STREAM | unix.SOCK_NONBLOCK) })
+	try("local datagram socket", func() error {
+		return errors.Join(local(unix.SOCK_DGRAM), local(unix.SOCK_DGRAM|unix.SOCK_NONBLOCK))
+	})
 	try("raw socket", func() error { _, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0); return err })
 	try("netlink socket", func() error { _, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW, 0); return err })
 	try("exec", func() error { return exec.Command("/bin/true").Run() })
@@ -119,6 +129,14 @@ func child(dir string) int {
 		os.Stdin.Read(make([]byte, 1))
 	}
 	return 0
+}
+
+func local(kind int) error {
+	fd, err := unix.Socket(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC, 0)
+	if err == nil {
+		unix.Close(fd)
+	}
+	return err
 }
 
 func number(e syscall.Errno) error {
@@ -203,6 +221,7 @@ func TestCage(t *testing.T) {
 	}
 	want := map[string][]string{
 		"write in the vault": {""}, "sync, rename between directories, remove": {""}, "read what is named": {""}, "connect to the port": {""},
+		"local datagram socket": {""}, "local stream socket": {"EPERM"}, "raw IP socket": {"EPERM"}, "Multipath TCP with more bits": {"EPERM"},
 		"grow": {""}, "threads": {""}, "give memory back": {""},
 		"write what may be read": {"EACCES"}, "read a neighbour": {"EACCES"}, "read /etc/passwd": {"EACCES"}, "list /": {"EACCES"},
 		"write in /tmp": {"EACCES"}, "connect to another port": {"EACCES"}, "connect with Multipath TCP": {"EPERM"}, "listen": {"EPERM"},

@@ -14,7 +14,7 @@
 //	memory         all memory is locked as it is touched (MCL_ONFAULT): keys do not reach swap
 //	files          Landlock: write below the vault only, read what Config.Read names, nothing else of the file system
 //	network        Landlock: TCP to the named ports only, none to bind; no signals and no abstract sockets outwards
-//	syscalls       seccomp: an allow list; no exec, no listen or accept, no ptrace, no io_uring, no Multipath TCP
+//	syscalls       seccomp: an allow list; no exec, no listen or accept, no ptrace, no io_uring; of sockets only TCP, UDP and local datagrams
 //
 // Landlock knows ports and not addresses: that the port is the bridge's is for nftables or systemd's IPAddressAllow to say.
 // Landlock's TCP rules do not cover Multipath TCP, so the system call filter refuses such sockets. Names of hosts are

@@ -30,8 +30,20 @@ var allowed = []string{
 	"connect", "getpeername", "getsockname", "getsockopt", "recvfrom", "recvmsg", "sendmmsg", "sendmsg", "sendto", "setsockopt", "shutdown",
 }
 
-// sockets are the kinds that may be made: no raw, packet or netlink sockets.
-var sockets = []uint64{unix.AF_INET, unix.AF_INET6, unix.AF_UNIX}
+// sockets are the kinds that may be made, by family, type and protocol: TCP, UDP to look up names, and datagrams to the notification socket. All
+// three arguments are named, for what is not: the kernel takes an int where the filter compares 64 bits, so a protocol that "is not Multipath TCP"
+// could still be cut down to it.
+var sockets = [][3]uint64{
+	{unix.AF_INET, stream, 0}, {unix.AF_INET, stream, unix.IPPROTO_TCP}, {unix.AF_INET, datagram, 0},
+	{unix.AF_INET6, stream, 0}, {unix.AF_INET6, stream, unix.IPPROTO_TCP}, {unix.AF_INET6, datagram, 0},
+	{unix.AF_UNIX, datagram, 0}, {unix.AF_UNIX, unix.SOCK_DGRAM | unix.SOCK_CLOEXEC, 0},
+}
+
+// The types of sockets, with the flags that Go makes them with.
+const (
+	stream   = unix.SOCK_STREAM | unix.SOCK_CLOEXEC | unix.SOCK_NONBLOCK
+	datagram = unix.SOCK_DGRAM | unix.SOCK_CLOEXEC | unix.SOCK_NONBLOCK
+)
 
 func filter() (string, error) {
 	if !seccomp.Supported() {
@@ -60,10 +72,11 @@ func policy() (seccomp.Policy, error) {
 		}
 	}
 	group := seccomp.SyscallGroup{Action: seccomp.ActionAllow, Names: names}
-	for _, family := range sockets {
+	for _, s := range sockets {
 		group.NamesWithCondtions = append(group.NamesWithCondtions, seccomp.NameWithConditions{Name: "socket", Conditions: seccomp.ArgumentConditions{
-			{Argument: 0, Operation: seccomp.Equal, Value: family},
-			{Argument: 2, Operation: seccomp.NotEqual, Value: unix.IPPROTO_MPTCP},
+			{Argument: 0, Operation: seccomp.Equal, Value: s[0]},
+			{Argument: 1, Operation: seccomp.Equal, Value: s[1]},
+			{Argument: 2, Operation: seccomp.Equal, Value: s[2]},
 		}})
 	}
 	return seccomp.Policy{DefaultAction: seccomp.ActionErrno, Syscalls: []seccomp.SyscallGroup{group}}, nil
