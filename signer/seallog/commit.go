@@ -140,7 +140,10 @@ func (l *Log) commit(items []*item, now time.Time) error {
 	}
 	h := head{first: l.at.entries, prev: l.at.sum, root: edge.Root()}
 	copy(h.sig[:], l.key.SignCheckpoint(l.priv, edge.Size(), h.root))
-	frame := encodeFrame(entries, &h)
+	frame := appendFrame(l.frame, entries, &h)
+	if l.frame = frame; cap(frame) > 1<<18 {
+		l.frame = nil
+	}
 	if err := disk.write(l.file, frame, l.at.offset); err != nil {
 		// What was written of the frame is taken back, so that the next commit finds the file as the last one left it.
 		if terr := l.file.Truncate(l.at.offset); terr != nil {

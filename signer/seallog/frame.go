@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/privyseal/privyseal/internal/seal"
 )
@@ -73,15 +74,14 @@ type head struct {
 	sum   [32]byte
 }
 
-// encodeFrame makes a frame of entries; h tells the rest, and gets the hash.
-func encodeFrame(entries [][]byte, h *head) []byte {
+// appendFrame makes a frame of entries; h tells the rest, and gets the hash. The frame begins where b does.
+func appendFrame(b []byte, entries [][]byte, h *head) []byte {
 	size := 0
 	for _, e := range entries {
 		size += 4 + len(e)
 	}
 	h.body, h.count = uint32(size), uint32(len(entries))
-	frame := make([]byte, 0, headSize+size)
-	frame = append(frame, magic[:]...)
+	frame := append(slices.Grow(b[:0], headSize+size), magic[:]...)
 	frame = binary.BigEndian.AppendUint32(frame, h.body)
 	frame = binary.BigEndian.AppendUint32(frame, h.count)
 	frame = binary.BigEndian.AppendUint64(frame, uint64(h.first))

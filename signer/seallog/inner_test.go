@@ -24,7 +24,7 @@ func TestFrameInAnEntry(t *testing.T) {
 	l.mu.Lock()
 	h.root = l.head.Root
 	l.mu.Unlock()
-	bait := encodeFrame([][]byte{bytes.Repeat([]byte("x"), 20)}, &h)
+	bait := appendFrame(nil, [][]byte{bytes.Repeat([]byte("x"), 20)}, &h)
 	if _, err := l.AppendEvent(t.Context(), "bait", bait); err != nil {
 		t.Fatal(err)
 	}

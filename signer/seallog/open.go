@@ -92,8 +92,9 @@ type Log struct {
 	headSize int64 // of the file, at head
 
 	// Of the committer alone, once it runs.
-	at   mark
-	edge *seal.Tree
+	at    mark
+	edge  *seal.Tree
+	frame []byte // memory for the next
 }
 
 // Open opens the log in dir, making it when there is none and the key is given.

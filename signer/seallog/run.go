@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -153,21 +154,28 @@ func writeRun(dir string, h runHead, next func() (runEntry, bool, error)) (*run,
 	return r, nil
 }
 
-// sealBlock fills a block up and adds the number of items and the check sum, which also covers which run and block this is.
-func sealBlock(items []byte, first, end, number int64) []byte {
-	var b [runBlock]byte
-	copy(b[:], items)
-	binary.BigEndian.PutUint16(b[runBlock-6:], uint16(len(items)/runItem))
-	binary.BigEndian.PutUint32(b[runBlock-4:], blockSum(&b, first, end, number))
-	return b[:]
+// block is one block of a run, with room to compute its check sum.
+type block struct {
+	data  [runBlock]byte
+	place [24]byte
 }
 
-func blockSum(b *[runBlock]byte, first, end, number int64) uint32 {
-	var place [24]byte
-	binary.BigEndian.PutUint64(place[:], uint64(first))
-	binary.BigEndian.PutUint64(place[8:], uint64(end))
-	binary.BigEndian.PutUint64(place[16:], uint64(number))
-	return crc32.Update(crc32.Checksum(place[:], castagnoli), castagnoli, b[:runBlock-4])
+var blocks = sync.Pool{New: func() any { return new(block) }}
+
+// sealBlock fills a block up and adds the number of items and the check sum, which also covers which run and block this is.
+func sealBlock(items []byte, first, end, number int64) []byte {
+	var b block
+	copy(b.data[:], items)
+	binary.BigEndian.PutUint16(b.data[runBlock-6:], uint16(len(items)/runItem))
+	binary.BigEndian.PutUint32(b.data[runBlock-4:], b.sum(first, end, number))
+	return b.data[:]
+}
+
+func (b *block) sum(first, end, number int64) uint32 {
+	binary.BigEndian.PutUint64(b.place[:], uint64(first))
+	binary.BigEndian.PutUint64(b.place[8:], uint64(end))
+	binary.BigEndian.PutUint64(b.place[16:], uint64(number))
+	return crc32.Update(crc32.Checksum(b.place[:], castagnoli), castagnoli, b.data[:runBlock-4])
 }
 
 func (h *runHead) encode(tail int) []byte {
@@ -262,27 +270,28 @@ func (r *run) load() error {
 }
 
 // block reads a block and checks it: its items.
-func (r *run) block(number int64, b *[runBlock]byte) ([]byte, error) {
-	if _, err := r.file.ReadAt(b[:], runBlock*(1+number)); err != nil {
+func (r *run) block(number int64, b *block) ([]byte, error) {
+	if _, err := r.file.ReadAt(b.data[:], runBlock*(1+number)); err != nil {
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
 		return nil, &damagedFileError{r.path, err}
 	}
-	n := int(binary.BigEndian.Uint16(b[runBlock-6:]))
-	if binary.BigEndian.Uint32(b[runBlock-4:]) != blockSum(b, r.first, r.mark.entries, number) || n > runPerBlock {
+	n := int(binary.BigEndian.Uint16(b.data[runBlock-6:]))
+	if binary.BigEndian.Uint32(b.data[runBlock-4:]) != b.sum(r.first, r.mark.entries, number) || n > runPerBlock {
 		return nil, &damagedFileError{r.path, fmt.Errorf("block %d does not match its check sum", number)}
 	}
-	return b[:n*runItem], nil
+	return b.data[:n*runItem], nil
 }
 
 // find looks a key up: one read, as keys are spread evenly.
 func (r *run) find(key subjectKey) (value, bool, error) {
 	prefix := binary.BigEndian.Uint64(key[:])
 	n := sort.Search(len(r.fences), func(i int) bool { return r.fences[i] > prefix }) - 1
-	var b [runBlock]byte
+	b := blocks.Get().(*block)
+	defer blocks.Put(b)
 	for ; n >= 0; n-- {
-		items, err := r.block(int64(n), &b)
+		items, err := r.block(int64(n), b)
 		if err != nil {
 			return 0, false, err
 		}
@@ -300,7 +309,7 @@ func (r *run) find(key subjectKey) (value, bool, error) {
 
 // scanner gives a run's items in order.
 func (r *run) scanner() func() (runEntry, bool, error) {
-	var b [runBlock]byte
+	var b block
 	var items []byte
 	number := int64(0)
 	return func() (it runEntry, ok bool, err error) {
