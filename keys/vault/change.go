@@ -14,6 +14,7 @@ import (
 const (
 	changeFormat = "privyseal change 2"
 	maxChange    = 4 << 20
+	maxAge       = time.Hour // of a change that was not applied yet: what was left lying is not what its author wants any more
 )
 
 // Change is one complete change of the vault: everything in it is generated and sealed. It is made from the state that its author saw

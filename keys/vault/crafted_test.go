@@ -89,6 +89,8 @@ func TestCraftedChanges(t *testing.T) {
 		{"a new key of an old age", "key-add", newKey(func(a *addKey) { a.Key.Generation = 7 })},
 		{"a new key that is deleted", "key-add", newKey(func(a *addKey) { a.Key.DeleteAfter = now() })},
 		{"a new key, granted by somebody", "key-add", newKey(func(a *addKey) { a.Grants[0].By = "ann" })},
+		{"a hub's key with words above it", "hub-key-add", &addHubKey{"hub1", "above\n" + string(testHubKey)}},
+		{"a user who is called as what gives a key's first grants", "user-add", &addUser{newUser(func(u *userRecord) { u.Name = byConsole })}},
 		{"a user with another's key pair", "user-add", &addUser{newUser(func(u *userRecord) { u.PublicKey = ann.PublicKey })}},
 		{"a user with a certificate", "user-add", &addUser{newUser(func(u *userRecord) {
 			u.Certificates = []certRecord{{SHA256: strings.Repeat("ab", 32), SAN: "privyseal://client/new"}}
@@ -177,6 +179,30 @@ func TestUnlockIsNotReplayed(t *testing.T) {
 	s.refused(v, must(decodeChange(given)), nil, "was used")
 	if _, _, ok := v.Unattended("ann", "release"); ok {
 		t.Error("open again")
+	}
+}
+
+// A change that was left lying, in the inbox of a serve that was down or in the hands of one that was killed, does not happen long after its author
+// gave up and did something else.
+func TestStaleChange(t *testing.T) {
+	s := newSite(t)
+	v, done := s.hold()
+	defer done()
+	advance := at(t, time.Now().Truncate(time.Second))
+	s.addKey(v, "release", "ann")
+	s.apply(v, must(v.State().FreezeKey("test", "release")))
+	unfreeze, freeze := must(v.State().UnfreezeKey("test", "release")), func() *Change { return must(v.State().FreezeKey("test", "release")) }
+	s.apply(v, unfreeze)
+	s.apply(v, freeze())
+	left := must(v.State().UnfreezeKey("test", "release"))
+	advance(2 * time.Hour)
+	s.apply(v, unfreeze) // it happened, and does not happen again
+	s.refused(v, left, nil, "make it again")
+	early := must(v.State().UnfreezeKey("test", "release"))
+	advance(-2 * time.Hour)
+	s.refused(v, early, nil, "make it again")
+	if k := must(v.State().Key("release")); k.State != keys.Frozen {
+		t.Errorf("the key is %s", k.State)
 	}
 }
 

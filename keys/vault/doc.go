@@ -47,7 +47,7 @@
 // Whoever holds the lock is the writer: serve, or a console command while serve is down. State is an immutable snapshot that readers take
 // without any lock; a change makes the next one and replaces state.json whole. A change arrives complete: keys are generated, secrets
 // sealed, by whoever submits it. It is made from the state that its author saw and refused where that has moved on in what it touches. It names itself, so
-// that one applied just before a crash is not applied twice. There is a constructor for each kind of change on State, all with the author first; the one
+// that one applied just before a crash is not applied twice, and is refused when it is an hour old. There is a constructor for each kind of change on State, all with the author first; the one
 // kind that a user can cause over the wire, changing the own passphrase, is a small one of its own.
 //
 // With SetAdminGroup the vault belongs to the user as whom serve runs, and the members of a group administer it through inbox and outbox. The record then

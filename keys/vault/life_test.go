@@ -289,9 +289,9 @@ func TestKeyStates(t *testing.T) {
 	// What was deleted goes with the first change after the waiting period.
 	late := must(v.State().DeleteKey("test", "release", MinDeleteWait))
 	s.apply(v, late)
-	undelete := must(v.State().UndeleteKey("test", "release"))
 	advance(MinDeleteWait - time.Second)
 	s.apply(v, must(v.State().AddUser(t.Context(), "test", "carl", pass("carl"))))
+	undelete := must(v.State().UndeleteKey("test", "release"))
 	state(keys.Deleting, keys.ErrRetired)
 	advance(time.Second)
 	s.apply(v, must(v.State().AddUser(t.Context(), "test", "dora", pass("dora"))))

@@ -92,6 +92,9 @@ func (d *document) nameFree(kind, name string) error {
 	if err := keys.CheckName(name); err != nil {
 		return err
 	}
+	if kind == graveUser && name == byConsole {
+		return fmt.Errorf("no user is called %s: that is who gives a new key's first grants", name)
+	}
 	for i := range d.Graves {
 		if g := &d.Graves[i]; g.Kind == kind && g.Name == name {
 			return fmt.Errorf("%s %s was deleted on %s and its name is not used again: %w", kind, name, g.Deleted.Format(time.DateOnly), keys.ErrExists)

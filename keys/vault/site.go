@@ -97,6 +97,12 @@ func parseHubKey(data []byte) (ed25519.PublicKey, string, error) {
 	return public, hex.EncodeToString(sum[:]), nil
 }
 
+// hubKeyPEM is the one form in which a key is stored and shown.
+func hubKeyPEM(public ed25519.PublicKey) (string, error) {
+	der, err := x509.MarshalPKIXPublicKey(public)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})), err
+}
+
 type addHubKey struct {
 	Name string `json:"name"`
 	PEM  string `json:"pem"`
@@ -111,6 +117,11 @@ func (a *addHubKey) what() string {
 }
 
 func (a *addHubKey) apply(d *document) error {
+	if public, _, err := parseHubKey([]byte(a.PEM)); err != nil {
+		return fmt.Errorf("hub key %.70q: %w", a.Name, err)
+	} else if plain, err := hubKeyPEM(public); err != nil || plain != a.PEM {
+		return fmt.Errorf("hub key %.70q: not the plain form of its PEM", a.Name)
+	}
 	d.HubKeys = append(d.HubKeys, hubKeyRecord{Name: a.Name, PEM: a.PEM, Added: now()})
 	return d.checkHubKeys()
 }
@@ -121,11 +132,11 @@ func (s *State) AddHubKey(by, name string, key []byte) (*Change, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hub key %.70q: %w", name, err)
 	}
-	der, err := x509.MarshalPKIXPublicKey(public)
+	plain, err := hubKeyPEM(public)
 	if err != nil {
 		return nil, err
 	}
-	a := &addHubKey{name, string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))}
+	a := &addHubKey{name, plain}
 	if err := a.apply(s.doc.clone()); err != nil {
 		return nil, err
 	}

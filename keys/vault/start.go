@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -12,7 +13,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -103,7 +103,7 @@ func StartCredential() (passphrase []byte, ok bool, err error) {
 		return nil, false, fmt.Errorf("credential %s: %w", StartCredentialName, err)
 	}
 	defer clear(data)
-	return []byte(strings.TrimRight(string(data), "\r\n")), true, nil
+	return bytes.Clone(bytes.TrimRight(data, "\r\n")), true, nil
 }
 
 // LogOrigin is the name of a signer's log.

@@ -387,6 +387,9 @@ func (v *Vault) applyAs(ctx context.Context, c *Change, uid int) error {
 	if slices.Contains(s.doc.Applied, c.ID) {
 		return nil
 	}
+	if age := now().Sub(c.At); age > maxAge || age < -maxAge {
+		return &RefusedError{fmt.Errorf("the change was made on %s, and it is %s now: make it again", c.At.UTC().Format(time.RFC3339), now().Format(time.RFC3339))}
+	}
 	if a, ok := c.act.(*setPolicy); ok && v.checkPolicy != nil {
 		if err := v.checkPolicy(a.Text); err != nil {
 			return &RefusedError{fmt.Errorf("policy: %w", err)}
