@@ -14,7 +14,7 @@ import (
 const (
 	landlockFiles   = 3 // all rights over files that matter here, truncation being the last
 	landlockNetwork = 4
-	landlockTested  = 7
+	landlockScopes  = 6
 )
 
 // system is what any Go program reads while it runs: names of hosts, time zones.
@@ -44,7 +44,11 @@ func restrict(c Config) (files, network func() (string, error)) {
 		if failed == nil && abi < landlockNetwork {
 			return "", fmt.Errorf("Landlock %d knows no ports; version %d is needed", abi, landlockNetwork)
 		}
-		return fmt.Sprintf("Landlock %d: TCP to %v", abi, c.Ports), failed
+		scopes := "no signals or abstract sockets outwards"
+		if abi < landlockScopes {
+			scopes = fmt.Sprintf("signals and abstract sockets are not held, which Landlock %d does", landlockScopes)
+		}
+		return fmt.Sprintf("Landlock %d: TCP to %v, %s", abi, c.Ports, scopes), failed
 	}
 	return files, network
 }
