@@ -58,6 +58,8 @@ func TestMain(m *testing.M) {
 		daemon.Main("bridge", runBridge)
 	case "signer":
 		daemon.Main("signer", runSigner)
+	case "load":
+		daemon.Main("load", runLoad)
 	}
 	os.Exit(m.Run())
 }

@@ -35,7 +35,7 @@ func foreign(data []byte) error {
 		{"ostree", "an ostree commit", isCommit, "sign-ostree signs commits, with a key for ostree"},
 	} {
 		if look.is(data) {
-			return refused(look.rule, "refused: these bytes look like %s; %s", look.what, look.advice)
+			return refused(look.rule, "these bytes look like %s; %s", look.what, look.advice)
 		}
 	}
 	return nil

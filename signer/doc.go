@@ -68,7 +68,10 @@
 // All sessions share one slot of computing per core. Waiting requests stand in three
 // lanes: urgent goes first, then normal, then bulk, but a lane that was passed over
 // eight (normal) or sixteen times (bulk) has its turn. Within a lane users take turns,
-// and a user's sessions do. Nobody holds a slot while waiting for the disk. Memory for
+// and a user's sessions do. Nobody holds a slot while waiting for the disk, but what is
+// on its way there is limited, too, and in the second after an urgent request to little,
+// with one core kept free for the next: what computes, and what wakes up after a
+// commit, is what the urgent one would have to wait for. Memory for
 // what is being signed is booked before it is read: small and large inputs, and the
 // urgent lane and the others, separately, and at most half of it for one user.
 // Payloads are not held in memory. Which users may use the urgent lane is the policy's

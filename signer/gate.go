@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/privyseal/privyseal/internal/wire"
 )
@@ -12,11 +13,15 @@ import (
 // urgent goes before normal, normal before bulk, but a lane that was passed over
 // patience times gets a turn. Within a lane users take turns, and a user's sessions
 // do: however much one asks for, another waits for one turn of each.
+// There are two gates: one slot per core for what computes, and some for all that is
+// on its way, so that what is under way of the other lanes is little.
 type gate struct {
 	mu     sync.Mutex
 	free   int
 	lanes  [wire.NumLanes]lane
 	passed [wire.NumLanes]int // turns given to lanes before this one while it waited
+	keep   int                // slots for urgent requests alone, while there are any
+	until  time.Time          // as long as there are
 }
 
 // order is that of the lanes, the most urgent first.
@@ -45,13 +50,61 @@ type queue struct {
 	waiting []chan struct{}
 }
 
-func newGate(slots int) *gate { return &gate{free: slots} }
+// haste is how long after an urgent request slots are kept for the next.
+const haste = time.Second
 
-// try takes a slot if one is free, which must be followed by leave.
-func (g *gate) try() bool {
+// newGate makes a gate of slots. As long as there was an urgent request lately, keep of
+// them are given to nobody else: what computes cannot be interrupted, and not only the
+// next one waits for it, but all that has to run before and after.
+func newGate(slots, keep int) *gate { return &gate{free: slots, keep: keep} }
+
+// hurry says that there is an urgent request.
+func (g *gate) hurry() {
+	g.mu.Lock()
+	g.hasten()
+	g.mu.Unlock()
+}
+
+func (g *gate) hasten() {
+	if g.keep == 0 {
+		return
+	}
+	now := time.Now()
+	if g.until.Before(now) {
+		// Who is not let in meanwhile may come in when it is over.
+		time.AfterFunc(haste+haste/10, g.relax)
+	}
+	g.until = now.Add(haste)
+}
+
+// relax gives out what was kept, if there was no urgent request for long enough.
+func (g *gate) relax() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.free == 0 {
+	if left := time.Until(g.until); left > 0 {
+		time.AfterFunc(left+haste/10, g.relax)
+		return
+	}
+	g.until = time.Time{}
+	g.dispatch()
+}
+
+// room tells whether a slot is free for a lane.
+func (g *gate) room(l wire.Lane) bool {
+	if l == wire.LaneUrgent || g.until.IsZero() {
+		return g.free > 0
+	}
+	return g.free > g.keep
+}
+
+// try takes a slot if one is free and nobody waits for it, which must be followed by leave.
+func (g *gate) try(l wire.Lane) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if l == wire.LaneUrgent {
+		g.hasten()
+	}
+	if !g.room(l) {
 		return false
 	}
 	g.free--
@@ -61,7 +114,7 @@ func (g *gate) try() bool {
 // enter waits for a slot. Every nil must be followed by leave.
 func (g *gate) enter(ctx context.Context, q *queue) error {
 	g.mu.Lock()
-	if g.free > 0 {
+	if g.room(q.lane) {
 		g.free--
 		g.mu.Unlock()
 		return nil
@@ -75,12 +128,11 @@ func (g *gate) enter(ctx context.Context, q *queue) error {
 	case <-ctx.Done():
 	}
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	if !g.remove(q, ch) { // it was our turn at the same moment
-		g.mu.Unlock()
-		g.leave()
-		return context.Cause(ctx)
+		g.free++
+		g.dispatch()
 	}
-	g.mu.Unlock()
 	return context.Cause(ctx)
 }
 
@@ -124,35 +176,44 @@ func (g *gate) remove(q *queue, ch chan struct{}) bool {
 func (g *gate) leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	l := g.next()
-	if l == nil {
-		g.free++
-		return
-	}
-	t := l.users[0]
-	l.users = l.users[1:]
-	q := t.sessions[0]
-	t.sessions = t.sessions[1:]
-	ch := q.waiting[0]
-	q.waiting = q.waiting[1:]
-	t.waiting--
-	l.waiting--
-	if len(q.waiting) > 0 {
-		t.sessions = append(t.sessions, q)
-	}
-	if t.waiting > 0 {
-		l.users = append(l.users, t)
-	}
-	close(ch)
+	g.free++
+	g.dispatch()
 }
 
-// next chooses the lane whose turn it is; nil when nobody waits.
+// dispatch lets in whoever may come in.
+func (g *gate) dispatch() {
+	for g.free > 0 {
+		l := g.next()
+		if l == nil {
+			return
+		}
+		g.free--
+		t := l.users[0]
+		l.users = l.users[1:]
+		q := t.sessions[0]
+		t.sessions = t.sessions[1:]
+		ch := q.waiting[0]
+		q.waiting = q.waiting[1:]
+		t.waiting--
+		l.waiting--
+		if len(q.waiting) > 0 {
+			t.sessions = append(t.sessions, q)
+		}
+		if t.waiting > 0 {
+			l.users = append(l.users, t)
+		}
+		close(ch)
+	}
+}
+
+// next chooses the lane whose turn it is; nil when nobody waits who may come in.
 func (g *gate) next() *lane {
 	chosen := -1
 	for i, l := range order {
 		switch {
 		case g.lanes[l].waiting == 0:
 			g.passed[l] = 0
+		case !g.room(l):
 		case chosen < 0, g.passed[l] >= patience[l] && g.passed[order[chosen]] < max(patience[order[chosen]], 1):
 			chosen = i
 		}

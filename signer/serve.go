@@ -16,6 +16,15 @@ import (
 // taken.
 const extraSessions = 16
 
+// Requests that are neither urgent nor waiting for their turn: between examining and
+// the answer, mostly at the disk. More would make one commit large and what wakes up
+// after it many, for whoever comes in between; fewer would leave a slow disk idle.
+// While somebody is in a hurry there are few.
+const (
+	inLine  = 64
+	inHaste = 4
+)
+
 // server is what all sessions share.
 type server struct {
 	cfg     Config
@@ -23,6 +32,7 @@ type server struct {
 	record  Log
 	log     *slog.Logger
 	gate    *gate
+	line    *gate // of those that are on their way
 	budget  *budget
 	counts  *counts
 	guesses *guesses
@@ -55,7 +65,8 @@ func Serve(ctx context.Context, cfg Config, ks Keystore, record Log, log *slog.L
 		keys:     ks,
 		record:   record,
 		log:      log,
-		gate:     newGate(runtime.GOMAXPROCS(0)),
+		gate:     newGate(runtime.GOMAXPROCS(0), min(1, runtime.GOMAXPROCS(0)-1)),
+		line:     newGate(inLine, inLine-inHaste),
 		budget:   newBudget(cfg.Limits),
 		counts:   newCounts(record, time.Now()),
 		guesses:  newGuesses(record),

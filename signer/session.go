@@ -36,10 +36,11 @@ type session struct {
 
 	san string // the peer's URI
 
-	queues [wire.NumLanes]queue
-	window chan struct{} // a token per request that is under way: read, not yet answered
-	out    chan any      // answers; has room for all that can be under way
-	wg     sync.WaitGroup
+	queues     [wire.NumLanes]queue
+	lineQueues [wire.NumLanes]queue
+	window     chan struct{} // a token per request that is under way: read, not yet answered
+	out        chan any      // answers; has room for all that can be under way
+	wg         sync.WaitGroup
 
 	reader  *wire.Reader
 	waiting atomic.Bool // the reader has no room or turn for what comes
@@ -98,6 +99,7 @@ func (s *server) session(ctx context.Context, outer *tls.Conn) {
 	ss.user = user.Name
 	for i := range ss.queues {
 		ss.queues[i].lane, ss.queues[i].user = wire.Lane(i), ss.user
+		ss.lineQueues[i] = ss.queues[i]
 	}
 	ss.log = s.log.With("user", user.Name)
 	if !s.begin(user.Name) {

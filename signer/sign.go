@@ -109,6 +109,15 @@ func (ss *session) refuse(ctx context.Context, s *wire.Sign, err error) *wire.Re
 
 // signBytes signs what came whole.
 func (ss *session) signBytes(ctx context.Context, s *wire.Sign) (*wire.Signature, error) {
+	if s.Lane == wire.LaneUrgent {
+		ss.line.hurry()
+	} else {
+		out, err := ss.wait(ctx, ss.line, s.Lane)
+		if err != nil {
+			return nil, err
+		}
+		defer out()
+	}
 	leave, err := ss.enter(ctx, s.Lane)
 	if err != nil {
 		return nil, err
@@ -281,10 +290,19 @@ func (ss *session) undecided(err error, what string) *wire.Decision {
 
 // enter waits for a slot of computing; leave may be called more than once.
 func (ss *session) enter(ctx context.Context, lane wire.Lane) (leave func(), err error) {
-	if !ss.gate.try() {
+	return ss.wait(ctx, ss.gate, lane)
+}
+
+// wait waits for a turn at a gate.
+func (ss *session) wait(ctx context.Context, g *gate, lane wire.Lane) (leave func(), err error) {
+	if !g.try(lane) {
 		ctx, cancel := ss.patient(ctx)
 		defer cancel()
-		if err := ss.gate.enter(ctx, &ss.queues[lane]); err != nil {
+		q := &ss.queues[lane]
+		if g == ss.line {
+			q = &ss.lineQueues[lane]
+		}
+		if err := g.enter(ctx, q); err != nil {
 			return nil, err
 		}
 	}
@@ -292,7 +310,7 @@ func (ss *session) enter(ctx context.Context, lane wire.Lane) (leave func(), err
 	return func() {
 		if !left {
 			left = true
-			ss.gate.leave()
+			g.leave()
 		}
 	}, nil
 }

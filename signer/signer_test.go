@@ -25,7 +25,7 @@ type line struct {
 }
 
 func newLine(t *testing.T) *line {
-	l := &line{t: t, g: newGate(1)}
+	l := &line{t: t, g: newGate(1, 0)}
 	if err := l.g.enter(t.Context(), &queue{}); err != nil {
 		t.Fatal(err)
 	}
@@ -111,9 +111,52 @@ func TestUrgentGoesFirstAndNobodyStarves(t *testing.T) {
 	}
 }
 
+// While somebody is in a hurry a slot is kept, and given out when that is over.
+func TestSlotsAreKeptForWhoIsInAHurry(t *testing.T) {
+	g := newGate(2, 1)
+	if !g.try(wire.LaneUrgent) { // the hurry begins
+		t.Fatal("no slot")
+	}
+	g.leave()
+	if !g.try(wire.LaneBulk) || g.try(wire.LaneNormal) {
+		t.Error("want one slot for the others")
+	}
+	in := make(chan struct{})
+	start := time.Now()
+	go func() {
+		if g.enter(context.Background(), &queue{lane: wire.LaneBulk}) == nil {
+			close(in)
+		}
+	}()
+	time.Sleep(10 * time.Millisecond)
+	if !g.try(wire.LaneUrgent) {
+		t.Error("no slot was kept")
+	}
+	g.leave()
+	select {
+	case <-in:
+	case <-time.After(5 * haste):
+		t.Fatal("the slot was kept for ever")
+	}
+	if took := time.Since(start); took < haste {
+		t.Errorf("it was given out after %v", took)
+	}
+	g.leave()
+	g.leave()
+	if g.free != 2 {
+		t.Errorf("%d of 2 slots free", g.free)
+	}
+}
+
 func TestGateNeverLosesASlot(t *testing.T) {
+	for keep := range 2 {
+		t.Run(fmt.Sprint("keep ", keep), func(t *testing.T) { testSlots(t, keep) })
+	}
+}
+
+func testSlots(t *testing.T, keep int) {
 	const slots = 3
-	g := newGate(slots)
+	g := newGate(slots, keep)
 	var inside, most atomic.Int32
 	var wg sync.WaitGroup
 	for i := range 50 {

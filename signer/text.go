@@ -22,11 +22,11 @@ func checkText(s *wire.Sign) (content, error) {
 	signed := pgp.CleartextBytes(data)
 	switch {
 	case bytes.IndexByte(data, 0) >= 0:
-		return content{}, refused("text", "refused: a text holds no NUL; sign-data signs data")
+		return content{}, refused("text", "a text holds no NUL; sign-data signs data")
 	case !utf8.Valid(data):
-		return content{}, refused("text", "refused: this is not UTF-8; sign-data signs data")
+		return content{}, refused("text", "this is not UTF-8; sign-data signs data")
 	case bytes.IndexByte(bytes.ReplaceAll(signed, []byte("\r\n"), nil), '\r') >= 0:
-		return content{}, refused("text", "refused: a carriage return inside a line, about whose meaning readers differ")
+		return content{}, refused("text", "a carriage return inside a line, about whose meaning readers differ")
 	}
 	for _, form := range [][]byte{data, bytes.ReplaceAll(signed, []byte("\r\n"), []byte("\n"))} {
 		if err := foreign(form); err != nil {

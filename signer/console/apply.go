@@ -13,6 +13,7 @@ import (
 
 	"github.com/privyseal/privyseal/internal/durable"
 	"github.com/privyseal/privyseal/keys/vault"
+	"github.com/privyseal/privyseal/signer/seallog"
 )
 
 const (
@@ -55,14 +56,19 @@ func (c *Console) applyHere(ctx context.Context, lock *vault.Lock, change *vault
 		return err
 	}
 	defer func() { err = errors.Join(err, record.Close()) }()
-	if n := record.Notice(); n != "" {
-		fmt.Fprintln(c.Out, "note:", n)
-	}
+	c.repaired(record)
 	v, err := lock.Hold(record)
 	if err != nil {
 		return err
 	}
 	return v.Apply(ctx, change)
+}
+
+// repaired passes on what the log says that it had to mend.
+func (c *Console) repaired(log *seallog.Log) {
+	if n := log.Notice(); n != "" {
+		fmt.Fprintln(c.Out, "note:", n)
+	}
 }
 
 // mine tells whether the vault belongs to the user who runs this. What another one (root, too) wrote there, its serve could not read.
@@ -156,7 +162,9 @@ func (c *Console) applyWithFile(ctx context.Context, change *vault.Change, file 
 		return err
 	}
 	if err := f.Commit(); err != nil {
-		return fmt.Errorf("the change was made, but its file was not written: %w", err)
+		return fmt.Errorf("%w: %w", errNoFile, err)
 	}
 	return nil
 }
+
+var errNoFile = errors.New("the change was made, but its file was not written")

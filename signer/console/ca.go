@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -62,7 +63,11 @@ func (c *Console) caIssue(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := c.applyWithFile(ctx, change, *out, leaf.CertPEM()); err != nil {
+	err = c.applyWithFile(ctx, change, *out, leaf.CertPEM())
+	if errors.Is(err, errNoFile) {
+		_, _ = c.Out.Write(leaf.CertPEM()) // it is bound, and nowhere else
+	}
+	if err != nil {
 		return err
 	}
 	fmt.Fprintf(c.Out, "certificate of user %s, valid until %s, written to %s\n", *user, day(leaf.Cert.NotAfter), *out)

@@ -56,6 +56,9 @@ func (c *Console) ceremony(ctx context.Context, args []string) error {
 		return err
 	}
 	defer file.Close()
+	if c.start == nil {
+		c.start = new([]byte) // also for the entry at the end: the commands may set it
+	}
 	t := &transcript{out: c.Out, file: file}
 	failed := c.perform(ctx, s, t, witnesses)
 	// Whatever becomes of the stick it was to be on: it was shown, and its hash goes into the log.
@@ -100,7 +103,6 @@ func (c *Console) note(ctx context.Context, kind, text string) error {
 func (c *Console) perform(ctx context.Context, s *script, t *transcript, witnesses []string) error {
 	t.begin(c, s, witnesses)
 	var failed error
-	start := new([]byte)
 	for i, cmd := range s.commands {
 		if failed = ctx.Err(); failed != nil {
 			t.printf("\ninterrupted before command %d\n", i+1)
@@ -112,7 +114,7 @@ func (c *Console) perform(ctx context.Context, s *script, t *transcript, witness
 		began := time.Now()
 		t.printf("    begun   %s\n", began.UTC().Format(time.RFC3339))
 		one := *c
-		one.Out, one.files, one.start, one.reviewed = &said, &files, start, true
+		one.Out, one.files, one.reviewed = &said, &files, true
 		// What a command reads is hashed before it runs: afterwards the file may be another.
 		look := one
 		look.mode, look.Out = onlyCheck, io.Discard

@@ -40,6 +40,7 @@ func (c *Console) acceptClock(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, log.Close()) }()
+	c.repaired(log)
 	index, err := log.AcceptClock(ctx, c.author())
 	if err != nil {
 		return err

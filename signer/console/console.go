@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -124,6 +125,14 @@ func (c *Console) Start() ([]byte, error) {
 	}
 	*c.start = p
 	return p, nil
+}
+
+// started remembers the start passphrase for the commands that follow in a file, once it was set or given; nil forgets it.
+func (c *Console) started(passphrase []byte) {
+	if c.start == nil {
+		c.start = new([]byte)
+	}
+	*c.start = bytes.Clone(passphrase)
 }
 
 func (c *Console) openLog(ctx context.Context) (*seallog.Log, error) {

@@ -52,7 +52,12 @@ func (c *Console) policyEdit(ctx context.Context, args []string) error {
 				fmt.Fprintf(c.Out, "not set: %v\n", err)
 				continue
 			}
-			return c.setPolicy(ctx, text)
+			err := c.setPolicy(ctx, text)
+			if err == nil || ctx.Err() != nil {
+				return err
+			}
+			fmt.Fprintf(c.Out, "not set: %v\n", err)
+			continue
 		case "":
 			continue
 		}

@@ -142,7 +142,7 @@ func (c *Console) exportParts(dir string, content []byte, version int, cp *seal.
 			durable.WriteFile(base+".txt", []byte(line+"\n"), 0o644),
 			durable.WriteFile(base+".png", codes[i].PNG(), 0o644),
 		); err != nil {
-			return err
+			return errors.Join(err, os.RemoveAll(dir))
 		}
 	}
 	return c.exported(cp, fmt.Sprintf("%d parts in %s", len(lines), dir))

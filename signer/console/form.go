@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -227,6 +228,17 @@ func (f *form) help() error {
 func (c *Console) checked(f *form) error {
 	if c.files != nil {
 		*c.files = append(*c.files, f.files...)
+	}
+	if c.mode != onlyHelp {
+		for _, file := range f.files {
+			if file.use != writes || *file.path == "" {
+				continue
+			}
+			// What a verb does first could not be undone when its file cannot appear in the end.
+			if st, err := os.Stat(*file.path); err == nil && st.IsDir() {
+				return daemon.Usagef("%s is a directory: name a file to be written", *file.path)
+			}
+		}
 	}
 	switch c.mode {
 	case onlyCheck:

@@ -78,6 +78,9 @@ func (c *Console) initVault(ctx context.Context, args []string) (err error) {
 	}
 	defer clear(start)
 	logKey, verifier, err := vault.MakeLogKey(ctx, c.Dir, *name, start, argon2)
+	if errors.Is(err, keys.ErrBadPassphrase) {
+		return fmt.Errorf("%w; %s is there already, under a start passphrase: give that one, or choose an empty directory", err, c.path(logKeyFile))
+	}
 	if err != nil {
 		return err
 	}
@@ -115,8 +118,12 @@ func (c *Console) initVault(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
+	var sealedLogKey []byte // one that an init cut short left in the clear
 	if start != nil {
 		if identity, err = vault.SealStart(ctx, innerFile, identity, start, argon2); err != nil {
+			return err
+		}
+		if sealedLogKey, err = c.sealLogKey(ctx, start, argon2); err != nil {
 			return err
 		}
 	}
@@ -124,7 +131,7 @@ func (c *Console) initVault(ctx context.Context, args []string) (err error) {
 	for _, f := range []struct {
 		name string
 		data []byte
-	}{{innerFile, identity}, {"signer.conf", config}, {consolePass, drawn}} {
+	}{{innerFile, identity}, {logKeyFile, sealedLogKey}, {"signer.conf", config}, {consolePass, drawn}} {
 		if f.data == nil {
 			continue
 		}
@@ -138,6 +145,7 @@ func (c *Console) initVault(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
+	c.started(start)
 	if *group != "" {
 		if err := setAdminGroup(c.Dir, *group); err != nil {
 			return fmt.Errorf("the vault was made, but not for the group: %w", err)
@@ -161,8 +169,24 @@ func (c *Console) initPassphrase(file string) (passphrase, drawn []byte, err err
 	return passphrase, nil, err
 }
 
+// sealLogKey gives the log's key under the start passphrase, or nil if it is already.
+func (c *Console) sealLogKey(ctx context.Context, start []byte, cost vault.Argon2) ([]byte, error) {
+	data, err := readFile(c.path(logKeyFile), maxPEM)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(data)
+	if vault.IsSealed(data) {
+		return nil, nil
+	}
+	return vault.SealStart(ctx, logKeyFile, data, start, cost)
+}
+
 // innerFile holds the certificate and key that the signer shows to clients.
 const innerFile = "inner.pem"
+
+// logKeyFile holds the key that signs the log.
+const logKeyFile = "log.key"
 
 // startPassphrase gets one for a new vault; nil is none.
 func (c *Console) startPassphrase(ask bool, file string) ([]byte, error) {

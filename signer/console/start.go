@@ -14,7 +14,7 @@ import (
 
 // startFiles lie under the start passphrase where there is one. A change that is cut short between the two leaves one under the old and one under
 // the new passphrase; giving the command again, which tries both, mends that.
-var startFiles = []string{"log.key", innerFile}
+var startFiles = []string{logKeyFile, innerFile}
 
 // startSet puts what serve reads at its start under a passphrase, or under another one.
 func (c *Console) startSet(ctx context.Context, args []string) error {
@@ -69,7 +69,7 @@ func (c *Console) restart(ctx context.Context, oldFile string, fresh []byte, wha
 		}
 		defer clear(plain)
 		if i == 0 && opened != nil {
-			c.start = &opened // for the entry below
+			c.started(opened) // for the entry below
 		}
 		files[i] = plain
 		if fresh != nil {
@@ -86,6 +86,7 @@ func (c *Console) restart(ctx context.Context, oldFile string, fresh []byte, wha
 			return fmt.Errorf("the log says %q, and %s was not written: give the command again: %w", what, c.path(name), err)
 		}
 	}
+	c.started(fresh)
 	fmt.Fprintf(c.Out, "%s; it counts from the next start of serve on, so change the credential %s as well\n", what, vault.StartCredentialName)
 	return nil
 }
