@@ -1,6 +1,9 @@
 package vault
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -203,6 +206,50 @@ func TestStaleChange(t *testing.T) {
 	s.refused(v, early, nil, "make it again")
 	if k := must(v.State().Key("release")); k.State != keys.Frozen {
 		t.Errorf("the key is %s", k.State)
+	}
+}
+
+// A link in the inbox is no change, though it leads to one: whose file that is says nothing of who dropped the link.
+func TestLinkInTheInbox(t *testing.T) {
+	s := newSite(t)
+	v, done := s.hold()
+	defer done()
+	defer s.serving(v)()
+	c := must(v.State().AddUser(t.Context(), "test", "carl", pass("carl")))
+	elsewhere := filepath.Join(t.TempDir(), "change")
+	if err := os.WriteFile(elsewhere, must(c.encode()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(elsewhere, filepath.Join(s.dir, "inbox", c.ID+changeSuffix)); err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(s.dir, "outbox", c.ID+answerSuffix)
+	for deadline := time.Now().Add(30 * time.Second); !exists(out); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("no answer")
+		}
+	}
+	var refused *RefusedError
+	if err := parseAnswer(must(readSmall(out))); !errors.As(err, &refused) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := v.State().User("carl"); err == nil {
+		t.Error("the change happened")
+	}
+}
+
+// A wrapping key that was replaced for the key as it was does not bring back the secret of before.
+func TestRotationOfAnExtendedKey(t *testing.T) {
+	s := newSite(t)
+	v, done := s.hold()
+	defer done()
+	ctx := t.Context()
+	s.addKey(v, "release", "ann")
+	rotate := must(v.State().RotateWrap(ctx, "test", "release", "ann", pass("ann")))
+	s.apply(v, first2(v.State().ExtendKey(ctx, "test", "release", now().Add(48*time.Hour), "ann", pass("ann"))))
+	s.refused(v, rotate, nil, "make the change again")
+	if _, err := v.Unlock(ctx, "ann", "release", pass("ann")); err != nil {
+		t.Error(err)
 	}
 }
 
