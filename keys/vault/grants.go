@@ -213,6 +213,7 @@ func (s *State) rotate(k *keyRecord, name string, h *holder, without string) (*r
 		if err != nil {
 			return nil, fmt.Errorf("key %s: revocation certificate: %w", k.Name, keys.ErrTampered)
 		}
+		defer clear(revocation)
 		r.Revocation = encrypt(fresh, revocation, record.revocationAAD())
 	}
 	for i := range s.doc.Grants {
