@@ -61,11 +61,9 @@ func (k *Key) checkProof(op wire.Op, sig *wire.Signature, digest [32]byte, recor
 	if err != nil {
 		return bad(err)
 	}
-	switch err := e.Matches(k.Fingerprint, digest, recorded); {
+	switch err := e.Matches(op.String(), k.Fingerprint, digest, recorded); {
 	case err != nil:
 		return bad(err)
-	case e.Signature.Op != op.String():
-		return bad(fmt.Errorf("the entry is of operation %.40q, not %s", e.Signature.Op, op))
 	case p.Index != sig.Index:
 		return bad(fmt.Errorf("it is of entry %d, not %d", p.Index, sig.Index))
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/privyseal/privyseal/buildsys"
 	"github.com/privyseal/privyseal/buildsys/store"
 	"github.com/privyseal/privyseal/internal/seal"
+	"github.com/privyseal/privyseal/internal/wire"
 )
 
 // What became of a proof that came with a signature.
@@ -47,14 +48,16 @@ func (i *sigItem) prove(logs logRing, f *rpmFile) error {
 	}
 	for _, s := range i.v.good {
 		var digest [sha256.Size]byte
+		op := wire.OpRPMHeader
 		if s.payload {
+			op = wire.OpRPMPayload
 			if digest, err = f.wholeDigest(); err != nil {
 				return err
 			}
 		} else if n, err := hex.Decode(digest[:], []byte(i.rpm.HeaderSHA256)); err != nil || n != len(digest) {
 			return bad(errors.New("the hub noted no digest of its header"))
 		}
-		if err = entry.Matches(s.certificate, digest, s.packet); err == nil {
+		if err = entry.Matches(op.String(), s.certificate, digest, s.packet); err == nil {
 			i.proved = proofKept
 			i.logged = store.SigProof{RPMID: i.rpmID, Sigkey: i.v.sigkey, LogKeyID: key.id, LogIndex: p.Index, Proof: i.proof}
 			return nil

@@ -57,12 +57,14 @@ func (e *Entry) Kind() string {
 	return "signature"
 }
 
-// Matches checks that the entry records this signature by this key over bytes with this SHA-256.
-func (e *Entry) Matches(fingerprint string, digest [32]byte, signature []byte) error {
+// Matches checks that the entry records this signature, made by an operation with this key over bytes with this SHA-256.
+func (e *Entry) Matches(op, fingerprint string, digest [32]byte, signature []byte) error {
 	s := e.Signature
 	switch {
 	case s == nil:
 		return fmt.Errorf("log entry is an event of kind %q, not a signature", e.Kind())
+	case s.Op != op:
+		return fmt.Errorf("log entry is of operation %.40q, not %s", s.Op, op)
 	case !strings.EqualFold(s.KeyFingerprint, fingerprint):
 		return fmt.Errorf("log entry is of key %s, the signature of key %s", s.KeyFingerprint, fingerprint)
 	case s.Digest != digest:

@@ -231,7 +231,7 @@ func TestProofs(t *testing.T) {
 				t.Fatalf("entry %d of %d: %v", index, size, err)
 			}
 			s := e.Signature
-			if err := e.Matches(strings.ToLower(s.KeyFingerprint), sha256.Sum256(fmt.Append(nil, index)), s.Signature); err != nil {
+			if err := e.Matches(s.Op, strings.ToLower(s.KeyFingerprint), sha256.Sum256(fmt.Append(nil, index)), s.Signature); err != nil {
 				t.Fatal(err)
 			}
 			p.Index = (index + 1) % size
@@ -296,10 +296,11 @@ func TestMatches(t *testing.T) {
 	e := entryOf("x")
 	s := e.Signature
 	for name, err := range map[string]error{
-		"another key":       e.Matches("AB", s.Digest, s.Signature),
-		"another digest":    e.Matches(s.KeyFingerprint, [32]byte{1}, s.Signature),
-		"another signature": e.Matches(s.KeyFingerprint, s.Digest, []byte("other")),
-		"an event":          (&seal.Entry{Event: &seal.EventEntry{Kind: "state"}}).Matches("AB", [32]byte{}, nil),
+		"another key":       e.Matches(s.Op, "AB", s.Digest, s.Signature),
+		"another digest":    e.Matches(s.Op, s.KeyFingerprint, [32]byte{1}, s.Signature),
+		"another signature": e.Matches(s.Op, s.KeyFingerprint, s.Digest, []byte("other")),
+		"an event":          (&seal.Entry{Event: &seal.EventEntry{Kind: "state"}}).Matches(s.Op, "AB", [32]byte{}, nil),
+		"another operation": e.Matches("other", s.KeyFingerprint, s.Digest, s.Signature),
 	} {
 		if err == nil {
 			t.Errorf("%s matches", name)

@@ -58,7 +58,7 @@ func checkProof(t *testing.T, p *seal.Proof, key seal.LogKey, n int) *seal.Check
 		t.Fatalf("proof of subject %d: %v", n, err)
 	}
 	s := subject(n)
-	if err := e.Matches(s.KeyFingerprint, s.Digest, fmt.Appendf(nil, "signature %d", n)); err != nil {
+	if err := e.Matches(s.Op, s.KeyFingerprint, s.Digest, fmt.Appendf(nil, "signature %d", n)); err != nil {
 		t.Fatalf("proof of subject %d: %v", n, err)
 	}
 	return c

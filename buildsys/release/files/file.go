@@ -16,10 +16,14 @@ import (
 	"github.com/privyseal/privyseal/internal/pgp"
 	"github.com/privyseal/privyseal/internal/rpmhead"
 	"github.com/privyseal/privyseal/internal/seal"
+	"github.com/privyseal/privyseal/internal/wire"
 )
 
-// proofSuffix is what the name of a file's log proof ends with.
-const proofSuffix = ".tlog-proof"
+const (
+	// proofSuffix is what the name of a file's log proof ends with.
+	proofSuffix = ".tlog-proof"
+	maxProof    = 64 << 10
+)
 
 // file is a package on its way.
 type file struct {
@@ -51,7 +55,7 @@ func (f *file) name() string {
 // read reads the headers, holds the file to its digests and the header to the rules
 // that the signer applies.
 func (f *file) read() error {
-	src, err := os.Open(f.Path)
+	src, err := durable.OpenRegular(f.Path)
 	if err != nil {
 		return err
 	}
@@ -103,7 +107,7 @@ func (f *file) verify(ring *pgp.Keyring, packet []byte) (res pgp.Result, sum [sh
 		res, err = ring.Verify(packet, f.pkg.Header.Bytes())
 		return res, f.pkg.Header.SHA256(), err
 	}
-	src, err := os.Open(f.Path)
+	src, err := durable.OpenRegular(f.Path)
 	if err != nil {
 		return res, sum, err
 	}
@@ -114,6 +118,14 @@ func (f *file) verify(ring *pgp.Keyring, packet []byte) (res pgp.Result, sum [sh
 	digest := sha256.New()
 	res, err = ring.VerifyReader(packet, io.TeeReader(src, digest))
 	return res, [sha256.Size]byte(digest.Sum(nil)), err
+}
+
+// op is how the signer signs the file.
+func (f *file) op() wire.Op {
+	if f.whole {
+		return wire.OpRPMPayload
+	}
+	return wire.OpRPMHeader
 }
 
 func (f *file) hasFileSignatures() bool { return f.pkg.Signature.Has(rpmhead.SigFileSigs) }
@@ -128,16 +140,24 @@ func (f *file) target() string {
 // proven says whether the proof that lies beside the file holds, and takes the number of
 // the log entry from it. Without the log's key any proof does.
 func (f *file) proven(cert *pgp.Certificate, log seal.LogKey) bool {
-	text, err := os.ReadFile(f.target() + proofSuffix)
+	src, err := durable.OpenRegular(f.target() + proofSuffix)
 	if err != nil || log.IsZero() {
+		if err == nil {
+			src.Close()
+		}
 		return err == nil
+	}
+	defer src.Close()
+	text, err := io.ReadAll(io.LimitReader(src, maxProof+1)) // ParseProof refuses a longer one
+	if err != nil {
+		return false
 	}
 	p, err := seal.ParseProof(text)
 	if err != nil {
 		return false
 	}
 	entry, _, err := p.Verify(log)
-	if err != nil || entry.Matches(cert.Fingerprint(), f.digest, f.packet) != nil {
+	if err != nil || entry.Matches(f.op().String(), cert.Fingerprint(), f.digest, f.packet) != nil {
 		return false
 	}
 	f.index = p.Index
@@ -180,7 +200,7 @@ func (f *file) signFiles(ctx context.Context, s FileSigner) error {
 
 // signWhole has header and payload signed, which the signer reads once.
 func (f *file) signWhole(ctx context.Context, s Signer) error {
-	src, err := os.Open(f.Path)
+	src, err := durable.OpenRegular(f.Path)
 	if err != nil {
 		return &fileError{err}
 	}
@@ -244,7 +264,7 @@ func (f *file) copyOut() error {
 
 // write writes a copy with another signature header to Out.
 func (f *file) write(region []byte) error {
-	src, err := os.Open(f.Path)
+	src, err := durable.OpenRegular(f.Path)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/privyseal/privyseal/buildsys/release"
 	"github.com/privyseal/privyseal/buildsys/release/releasetest"
@@ -187,6 +190,41 @@ func TestLinks(t *testing.T) {
 	other := lab.RPM{Name: "other"}.Write(t, t.TempDir())
 	if counts, all, err := do(t, s, []Item{{Path: other, Out: link}}, false); err != nil || counts[release.OutcomeRefused] != 1 {
 		t.Fatalf("%v: %v %v", counts, all, err)
+	}
+}
+
+// TestNoFiles holds that what is no file is refused, and not waited for.
+func TestNoFiles(t *testing.T) {
+	dir := t.TempDir()
+	path := lab.RPM{Name: "fine"}.Write(t, dir)
+	pipe := filepath.Join(dir, "pipe.rpm")
+	for _, p := range []string{pipe, path + ".tlog-proof"} {
+		if err := unix.Mkfifo(p, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := newSigner(t)
+	done := make(chan map[string]release.Outcome, 1)
+	go func() {
+		m := map[string]release.Outcome{}
+		for range 2 { // the second time the file is signed, and its proof looked at
+			_, all, err := do(t, s, []Item{{Path: path}, {Path: pipe}}, true)
+			if err != nil {
+				t.Error(err)
+			}
+			for _, r := range all {
+				m[filepath.Base(r.File)] = r.Outcome
+			}
+		}
+		done <- m
+	}()
+	select {
+	case m := <-done:
+		if m["pipe.rpm"] != release.OutcomeRefused || m[filepath.Base(path)] == release.OutcomeRefused {
+			t.Errorf("%v", m)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("it waits for what is no file")
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/privyseal/privyseal/internal/pgp"
 	"github.com/privyseal/privyseal/internal/rpmhead"
 	"github.com/privyseal/privyseal/internal/seal"
+	"github.com/privyseal/privyseal/internal/wire"
 )
 
 // Hub is a release.Hub in memory.
@@ -260,8 +261,9 @@ func (h *Hub) storeOne(s release.Signed) (already, proven bool, err error) {
 	if len(sigs) != 1 {
 		return false, false, fmt.Errorf("%d signatures in it instead of one", len(sigs))
 	}
-	over := e.pkg.Header.Bytes()
+	over, op := e.pkg.Header.Bytes(), wire.OpRPMHeader
 	if sigs[0].CoversPayload() {
+		op = wire.OpRPMPayload
 		if over, err = e.whole(e.pkg.HeaderStart); err != nil {
 			return false, false, err
 		}
@@ -275,7 +277,7 @@ func (h *Hub) storeOne(s release.Signed) (already, proven bool, err error) {
 	}
 	index := int64(-1)
 	if s.Proof != nil {
-		if index, proven, err = h.prove(s.Proof, res.Certificate.Fingerprint(), sha256.Sum256(over), sigs[0].Packet); err != nil {
+		if index, proven, err = h.prove(s.Proof, op, res.Certificate.Fingerprint(), sha256.Sum256(over), sigs[0].Packet); err != nil {
 			return false, false, err
 		}
 	}
@@ -306,7 +308,7 @@ func (e *entry) whole(offset int64) ([]byte, error) {
 }
 
 // prove verifies a proof of a log that it knows; others it leaves out.
-func (h *Hub) prove(text []byte, fingerprint string, digest [sha256.Size]byte, packet []byte) (index int64, proven bool, err error) {
+func (h *Hub) prove(text []byte, op wire.Op, fingerprint string, digest [sha256.Size]byte, packet []byte) (index int64, proven bool, err error) {
 	p, err := seal.ParseProof(text)
 	if err != nil {
 		return -1, false, err
@@ -317,7 +319,7 @@ func (h *Hub) prove(text []byte, fingerprint string, digest [sha256.Size]byte, p
 			continue
 		}
 		if err == nil {
-			err = e.Matches(fingerprint, digest, packet)
+			err = e.Matches(op.String(), fingerprint, digest, packet)
 		}
 		return p.Index, err == nil, err
 	}

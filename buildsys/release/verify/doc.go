@@ -36,6 +36,6 @@
 //
 // # Limits
 //
-// Those of rpmhead, pgp and seal. A tree holds the proofs of one repository in memory
+// Those of rpmhead, pgp and seal; what is no file is never waited for. A tree holds the proofs of one repository in memory
 // at a time, about 2 KB a package.
 package verify

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 
+	"github.com/privyseal/privyseal/internal/durable"
 	"github.com/privyseal/privyseal/internal/seal/bundle"
 )
 
@@ -36,15 +36,18 @@ func beside(path string, b *bundles) Proofs {
 	}
 }
 
-func readProof(path string) ([]byte, error) {
-	f, err := os.Open(path)
+func readProof(path string) ([]byte, error) { return readShort(path, maxProof) }
+
+// readShort reads a file of at most so many bytes.
+func readShort(path string, most int64) ([]byte, error) {
+	f, err := durable.OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxProof+1))
-	if err == nil && len(text) > maxProof {
-		err = fmt.Errorf("%s: longer than %d bytes: no proof", path, maxProof)
+	text, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(text)) > most {
+		err = fmt.Errorf("%s: longer than %d bytes", path, most)
 	}
 	return text, err
 }
@@ -79,7 +82,7 @@ func (b *bundles) find(dir string, header [sha256.Size]byte) ([][]byte, error) {
 
 // read takes a bundle in; false when there is none.
 func (b *bundles) read(path string) bool {
-	f, err := os.Open(path)
+	f, err := durable.OpenRegular(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		b.none[filepath.Dir(path)] = true
 		return false

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/privyseal/privyseal/internal/durable"
 	"github.com/privyseal/privyseal/internal/pgp"
 )
 
@@ -109,7 +110,7 @@ func (w *walk) dir(ctx context.Context, root string) error {
 // repomd verifies the signature beside a repomd.xml; nil when there is nothing to say.
 func (v *Verifier) repomd(path string) *Report {
 	r := Report{File: path, NVRA: "repodata/repomd.xml", LogIndex: -1}
-	sig, err := os.ReadFile(path + ".asc")
+	sig, err := readShort(path+".asc", maxProof)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -121,7 +122,7 @@ func (v *Verifier) repomd(path string) *Report {
 	if err != nil {
 		return bad(fmt.Errorf("%s.asc: %w", path, err))
 	}
-	f, err := os.Open(path)
+	f, err := durable.OpenRegular(path)
 	if err != nil {
 		return bad(err)
 	}

@@ -10,11 +10,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/privyseal/privyseal/internal/durable"
 	"github.com/privyseal/privyseal/internal/pgp"
 	"github.com/privyseal/privyseal/internal/rpmhead"
 	"github.com/privyseal/privyseal/internal/seal"
+	"github.com/privyseal/privyseal/internal/wire"
 )
 
 // Verifier knows keys and a log.
@@ -62,7 +65,7 @@ func (v *Verifier) File(path string) Report {
 // FileWith verifies an RPM file with proofs from elsewhere.
 func (v *Verifier) FileWith(path string, proofs Proofs) Report {
 	r := Report{File: path, NVRA: strings.TrimSuffix(filepath.Base(path), ".rpm"), LogIndex: -1}
-	f, err := os.Open(path)
+	f, err := durable.OpenRegular(path)
 	if err != nil {
 		return r.end(Bad, err)
 	}
@@ -92,6 +95,7 @@ func (r Report) end(o Outcome, why error) Report {
 // good is a signature that verifies.
 type good struct {
 	cert   *pgp.Certificate
+	op     wire.Op // what the signer did to make it
 	packet []byte
 	digest [sha256.Size]byte // of the signed bytes
 }
@@ -102,7 +106,6 @@ func (v *Verifier) judge(r Report, pkg *rpmhead.Package, f *os.File, sigs []rpmh
 	if unpinned != nil && !rpmhead.NeedsPayload(unpinned) {
 		return r.end(Bad, unpinned)
 	}
-	covered := unpinned == nil
 	var made []good
 	var unknown string
 	for _, s := range sigs {
@@ -122,22 +125,31 @@ func (v *Verifier) judge(r Report, pkg *rpmhead.Package, f *os.File, sigs []rpmh
 			r.name(res.Certificate)
 			return r.end(Bad, fmt.Errorf("signature under tag %d: %s", s.Tag, res.Reason))
 		}
-		covered = covered || s.CoversPayload()
-		made = append(made, good{res.Certificate, s.Packet, [sha256.Size]byte(sum.Sum(nil))})
+		op := wire.OpRPMHeader
+		if s.CoversPayload() {
+			op = wire.OpRPMPayload
+		}
+		made = append(made, good{res.Certificate, op, s.Packet, [sha256.Size]byte(sum.Sum(nil))})
 	}
 	if len(made) == 0 {
 		r.Key, r.Fingerprint = unknown, unknown
 		return r.end(UnknownKey, fmt.Errorf("it is signed by key %s, which is not known here", unknown))
 	}
 	r.name(made[0].cert)
-	if !covered {
+	// Only those that cover the payload count from here on, for the proof, too.
+	covering := made
+	if unpinned != nil {
+		covering = slices.DeleteFunc(slices.Clone(made), func(g good) bool { return g.op != wire.OpRPMPayload })
+	}
+	if len(covering) == 0 {
 		return r.end(Bad, fmt.Errorf("no signature covers the payload: %w", unpinned))
 	}
 	if v.Log.IsZero() {
 		r.Outcome = Verified
 		return r
 	}
-	return v.prove(r, made, pkg.Header.SHA256(), proofs)
+	r.name(covering[0].cert)
+	return v.prove(r, covering, pkg.Header.SHA256(), proofs)
 }
 
 func (r *Report) name(c *pgp.Certificate) {
@@ -167,7 +179,7 @@ func (v *Verifier) prove(r Report, made []good, header [sha256.Size]byte, proofs
 			continue
 		}
 		for _, g := range made {
-			if err = entry.Matches(g.cert.Fingerprint(), g.digest, g.packet); err == nil {
+			if err = entry.Matches(g.op.String(), g.cert.Fingerprint(), g.digest, g.packet); err == nil {
 				r.name(g.cert)
 				r.LogIndex, r.Outcome = p.Index, Verified
 				return r

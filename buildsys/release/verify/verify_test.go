@@ -2,15 +2,19 @@ package verify
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"crypto/md5"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/privyseal/privyseal/buildsys/release/releasetest"
 	"github.com/privyseal/privyseal/internal/lab"
@@ -223,11 +227,84 @@ func TestPayloadSignature(t *testing.T) {
 	s := newSite(t, lab.KeyEdDSA, 1)
 	path := filepath.Join(t.TempDir(), "old-1.0-1.noarch.rpm")
 	write(t, path, withoutPayloadDigest(t, lab.RPM{Name: "old"}.Bytes(t)))
-	s.sign(t, path, 0)
+	header := s.sign(t, path, 0)
 	expect(t, s.verifier().File(path), Bad, "no signature covers the payload")
 	proof := s.sign(t, path, rpmhead.SigGPG)
+	write(t, path+".tlog-proof", header)
+	expect(t, s.verifier().File(path), BadProof, "operation")
 	write(t, path+".tlog-proof", proof)
 	expect(t, s.verifier().File(path), Verified)
+}
+
+// TestOtherOperation holds that an entry which the signer made for something else than a
+// package proves nothing about one.
+func TestOtherOperation(t *testing.T) {
+	s := newSite(t, lab.KeyEdDSA, 1)
+	path := lab.RPM{Name: "hello"}.Write(t, t.TempDir())
+	s.sign(t, path, 0)
+	pkg, err := rpmhead.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, op := range []string{"data", "rpm-payload"} {
+		write(t, path+".tlog-proof", s.proof(t, &seal.SignatureEntry{KeyFingerprint: s.signer.Certificate.Fingerprint(), Op: op, Hash: 8,
+			Digest: pkg.Header.SHA256(), User: "releng", Signature: pkg.Signatures()[0].Packet}))
+		expect(t, s.verifier().File(path), BadProof, op)
+	}
+}
+
+// TestNoFiles holds that what is no file is not waited for, wherever one is looked for.
+func TestNoFiles(t *testing.T) {
+	s := newSite(t, lab.KeyEdDSA, 1)
+	root := t.TempDir()
+	fifo := func(path string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Mkfifo(path, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, dir := range []string{"beside", "below", "bundle"} {
+		if err := os.Mkdir(filepath.Join(root, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		s.sign(t, lab.RPM{Name: dir}.Write(t, filepath.Join(root, dir)), 0)
+	}
+	fifo(filepath.Join(root, "beside", "beside-1.0-1.noarch.rpm.tlog-proof"))
+	fifo(filepath.Join(root, "below", "proofs", "below-1.0-1.noarch.rpm.tlog-proof"))
+	fifo(filepath.Join(root, "bundle", bundle.FileName))
+	fifo(filepath.Join(root, "pipe.rpm"))
+	fifo(filepath.Join(root, "a", "repomd.xml"))
+	write(t, filepath.Join(root, "a", "repomd.xml.asc"), []byte("x"))
+	write(t, filepath.Join(root, "b", "repomd.xml"), []byte("<repomd/>\n"))
+	fifo(filepath.Join(root, "b", "repomd.xml.asc"))
+	// A signature without an end.
+	write(t, filepath.Join(root, "c", "repomd.xml"), []byte("<repomd/>\n"))
+	if err := os.Symlink("/dev/zero", filepath.Join(root, "c", "repomd.xml.asc")); err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan map[string]Outcome, 1)
+	go func() {
+		m := map[string]Outcome{}
+		if err := s.verifier().Tree(context.Background(), root, func(r Report) { m[strings.TrimPrefix(r.File, root+"/")] = r.Outcome }); err != nil {
+			t.Error(err)
+		}
+		got <- m
+	}()
+	select {
+	case m := <-got:
+		want := map[string]Outcome{
+			"a/repomd.xml": Bad, "b/repomd.xml": Bad, "c/repomd.xml": Bad, "pipe.rpm": Bad,
+			"beside/beside-1.0-1.noarch.rpm": BadProof, "below/below-1.0-1.noarch.rpm": BadProof, "bundle/bundle-1.0-1.noarch.rpm": BadProof,
+		}
+		if !maps.Equal(m, want) {
+			t.Errorf("%v, want %v", m, want)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("it waits for what is no file")
+	}
 }
 
 // withoutPayloadDigest takes the payload's digest out of a package's header.
