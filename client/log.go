@@ -45,9 +45,7 @@ func (s *Session) meetLog(g *wire.Greeting) error {
 	}
 	known := s.cfg.LogKey
 	if known == "" {
-		// The TLS key that the signer was just identified by is the name under which its log's key is remembered.
-		pin := sha256.Sum256([]byte(s.cfg.SignerPin))
-		if known, err = rememberKey(filepath.Join(dir, fmt.Sprintf("%s-%x.logkey", s.cfg.SignerName, pin[:8])), g.LogKey); err != nil {
+		if known, err = rememberKey(s.cfg.logKeyFile(dir), g.LogKey); err != nil {
 			return err
 		}
 	}
@@ -66,6 +64,29 @@ func (s *Session) meetLog(g *wire.Greeting) error {
 		return &SessionError{Kind: ErrLogFork, Where: "signer", Err: err}
 	}
 	return nil
+}
+
+// logKeyFile is where the key of the signer's log is remembered, by the name of the TLS key that the signer was identified by.
+func (c *Config) logKeyFile(dir string) string {
+	pin := sha256.Sum256([]byte(c.SignerPin))
+	return filepath.Join(dir, fmt.Sprintf("%s-%x.logkey", c.SignerName, pin[:8]))
+}
+
+// KnownLogKey gives the key by which a session would judge the signer's log: LogKey, or else the one that an earlier session
+// remembered; "" before the first. It asks nobody.
+func (c *Config) KnownLogKey() (string, error) {
+	if c.LogKey != "" {
+		return c.LogKey, nil
+	}
+	dir, err := c.stateDir()
+	if err != nil {
+		return "", err
+	}
+	key, err := os.ReadFile(c.logKeyFile(dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return string(bytes.TrimSpace(key)), err
 }
 
 // rememberKey gives the key in the file, which is made with key when it is not there.

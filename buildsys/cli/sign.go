@@ -262,7 +262,11 @@ func (r *signReport) result(res release.Result) {
 	}
 	if res.Decision != nil && !r.a.opts.json {
 		for _, line := range decisionText(res.Decision)[1:] {
-			r.a.println(line)
+			if res.Outcome == release.OutcomeRefused {
+				r.complain("%s", line) // where the line above it is
+			} else {
+				r.a.println(line)
+			}
 		}
 	}
 	if r.a.opts.json {
@@ -332,8 +336,9 @@ func (r *signReport) finish(err error) error {
 	}
 	r.a.flush()
 	if err == nil {
-		if r.sum.Refused > 0 && !r.dryRun {
-			if r.sum.Signed+r.sum.Already == 0 {
+		// A dry run tells by its exit code, too, how the run would end.
+		if r.sum.Refused > 0 {
+			if r.sum.Signed+r.sum.Already+r.would == 0 {
 				return &exitError{code: exitFailed}
 			}
 			return &exitError{code: exitPartly}

@@ -149,6 +149,12 @@ func TestSignTagEndings(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			s := newSigning(t, tc.rpms)
 			tc.set(s)
+			if strings.HasSuffix(tc.name, " refused") {
+				// A dry run ends as the run would.
+				if code, out, errs := s.run(t, globalOptions{}, true); code != tc.code || !strings.HasSuffix(lastLine(out), "refused 1") {
+					t.Errorf("dry run: exit code %d\n%s%s", code, out, errs)
+				}
+			}
 			code, out, errs := s.run(t, globalOptions{}, false)
 			if code != tc.code || !regexp.MustCompile("^"+tc.last+"$").MatchString(lastLine(out)) {
 				t.Errorf("exit code %d\n%s%s", code, out, errs)

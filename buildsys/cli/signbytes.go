@@ -164,8 +164,11 @@ func decisionText(d *client.Decision) []string {
 		verdict += ": " + d.Reason
 	}
 	lines := []string{harmless(verdict)}
-	if d.Rule != "" {
+	switch {
+	case d.Rule != "" && d.Line > 0:
 		lines = append(lines, harmless(fmt.Sprintf("  rule, line %d of the policy: %s", d.Line, d.Rule)))
+	case d.Rule != "": // one of the signer's own, which stands before every policy
+		lines = append(lines, harmless("  rule, whatever the policy says: "+d.Rule))
 	}
 	for _, step := range d.Trace {
 		answer := "no"

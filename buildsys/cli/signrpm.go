@@ -202,12 +202,12 @@ func (a *App) signRPMs(ctx context.Context, o rpmOptions, work rpmWork) error {
 	if plan.Len() == 0 {
 		return out.finish(nil)
 	}
-	return out.finish(a.runAtHub(ctx, remote, hub, plan, release.Session{Key: u.key, Session: s.Session}, o.output, out))
+	return out.finish(a.runAtHub(ctx, remote, hub, plan, release.Session{Key: u.key, Session: s.Session}, o, out))
 }
 
-// runAtHub signs packages of the hub and fetches the signed copies, if they are to go
-// somewhere.
-func (a *App) runAtHub(ctx context.Context, remote *release.Remote, hub release.Hub, plan *release.Plan, signer release.Signer, output string, out *signReport) error {
+// runAtHub signs packages of the hub and fetches the signed copies and their proofs, if
+// they are to go somewhere.
+func (a *App) runAtHub(ctx context.Context, remote *release.Remote, hub release.Hub, plan *release.Plan, signer release.Signer, o rpmOptions, out *signReport) error {
 	var have []release.RPM
 	sum, err := release.Run(ctx, hub, signer, plan, func(r release.Result) {
 		if r.Outcome == release.OutcomeSigned || r.Outcome == release.OutcomeAlready {
@@ -216,31 +216,60 @@ func (a *App) runAtHub(ctx context.Context, remote *release.Remote, hub release.
 		out.result(r)
 	})
 	out.unproven(sum, signer)
-	if err != nil || output == "" {
+	if err != nil || o.output == "" {
 		return err
 	}
 	for _, rpm := range have {
-		if err := fetchCopy(ctx, remote, rpm, plan.Key, output); err != nil {
+		sigkey, err := fetchCopy(ctx, remote, rpm, plan.Key, o.output)
+		if err != nil {
 			return fmt.Errorf("%s is signed, but its signed copy could not be fetched: %w", rpm.NVRA, err)
+		}
+		if o.noProof {
+			continue
+		}
+		if err := a.fetchProof(ctx, rpm, sigkey, signer.LogKey(), outputFor(rpm, o.output)); err != nil {
+			return fmt.Errorf("%s is signed, but the proof of that could not be fetched: %w", rpm.NVRA, err)
 		}
 	}
 	return nil
 }
 
 // fetchCopy fetches a signed copy to a file, or into a directory, whose name ends with
-// a slash.
-func fetchCopy(ctx context.Context, remote *release.Remote, rpm release.RPM, key release.Key, output string) error {
+// a slash; and tells the id that it has at the hub.
+func fetchCopy(ctx context.Context, remote *release.Remote, rpm release.RPM, key release.Key, output string) (sigkey string, err error) {
 	// The copy lies under the short id of the key or subkey that signed.
-	var err error
 	for _, fpr := range key.Signing {
+		sigkey = fpr[len(fpr)-8:]
 		var from io.ReadCloser
-		if from, err = remote.SignedCopy(ctx, rpm, fpr[len(fpr)-8:]); err != nil {
+		if from, err = remote.SignedCopy(ctx, rpm, sigkey); err != nil {
 			continue
 		}
-		err = writeRPM(from, outputFor(rpm, output))
-		return errors.Join(err, from.Close())
+		return sigkey, errors.Join(writeRPM(from, outputFor(rpm, output)), from.Close())
 	}
-	return err
+	return "", err
+}
+
+// fetchProof puts the proof that the hub keeps of a signature beside the copy at path.
+// A hub that keeps none has said so.
+func (a *App) fetchProof(ctx context.Context, rpm release.RPM, sigkey, logKey, path string) error {
+	hub, err := a.anonymous(ctx)
+	if err != nil {
+		return err
+	}
+	proofs, err := hub.api.RPMProofs(ctx, []int64{rpm.ID}, sigkey)
+	if err != nil {
+		return err
+	}
+	log, err := seal.ParseLogKey(logKey)
+	if err != nil {
+		return err
+	}
+	for _, p := range proofs {
+		if p.Origin == log.Name() {
+			return durable.WriteFile(path+".tlog-proof", []byte(p.Proof), 0o644)
+		}
+	}
+	return nil
 }
 
 func outputFor(rpm release.RPM, output string) string {

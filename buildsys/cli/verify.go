@@ -14,6 +14,8 @@ import (
 
 	"github.com/privyseal/privyseal/buildsys/release"
 	"github.com/privyseal/privyseal/buildsys/release/verify"
+	"github.com/privyseal/privyseal/client"
+	"github.com/privyseal/privyseal/internal/ini"
 	"github.com/privyseal/privyseal/internal/pgp"
 	"github.com/privyseal/privyseal/internal/seal"
 )
@@ -86,14 +88,14 @@ func (a *App) verifier(ctx context.Context, o verifyOptions) (*verify.Verifier, 
 	text := o.logKey
 	if text == "" && confErr == nil {
 		var err error
-		if text, _, err = c.Signing.Value("log_key"); err != nil {
+		if text, err = knownLogKey(c.Signing); err != nil {
 			return nil, err
 		}
 	}
 	switch {
 	case o.noLog:
 	case text == "":
-		a.term.note("no log key is known: proofs are not checked (--log-key, or log_key in [signing])")
+		a.term.note("no log key is known: proofs are not checked (--log-key, or log_key in [signing]; signing something once makes it known)")
 	default:
 		key, err := readLogKey(text)
 		if err != nil {
@@ -131,6 +133,19 @@ func (a *App) verifier(ctx context.Context, o verifyOptions) (*verify.Verifier, 
 	return v, nil
 }
 
+// knownLogKey is what [signing] says about the log's key, or else the key that sessions with its signer go by.
+func knownLogKey(signing *ini.Section) (string, error) {
+	if text, ok, err := signing.Value("log_key"); ok || err != nil {
+		return text, err
+	}
+	// To verify, the section need not be one to sign with.
+	cfg, err := client.ConfigFromINI(signing)
+	if err != nil {
+		return "", nil
+	}
+	return cfg.KnownLogKey()
+}
+
 // readLogKey reads a log key that is given itself or by the name of a file.
 func readLogKey(text string) (seal.LogKey, error) {
 	key, err := seal.ParseLogKey(text)
@@ -166,7 +181,7 @@ func (a *App) hubCertificates(ctx context.Context) ([]*pgp.Certificate, error) {
 		}
 		certs = append(certs, list...)
 	}
-	a.term.note("verifying with the %d keys that the hub knows (--keyring, or keyring in the configuration, names others)", len(certs))
+	a.term.note("keys that the hub knows, which it is verified with: %d (--keyring, or keyring in the configuration, names others)", len(certs))
 	return certs, nil
 }
 

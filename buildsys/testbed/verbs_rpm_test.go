@@ -145,6 +145,37 @@ func (r *rig) logKey(t *testing.T) string {
 	return st.LogKey
 }
 
+// TestVerifyByTheRememberedLog verifies with a configuration that names no log: by the key that the first session kept.
+func TestVerifyByTheRememberedLog(t *testing.T) {
+	s := site(t)
+	text, err := os.ReadFile(s.env["PRIVYSEAL_CONF"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	conf := ""
+	for line := range strings.Lines(string(text)) {
+		key, _, _ := strings.Cut(line, "=")
+		if key = strings.TrimSpace(key); key != "log_key" && key != "state_dir" {
+			conf += line
+		}
+	}
+	conf += "state_dir = " + filepath.Join(dir, "state") + "\n" // [signing] is the last section
+	config := write(t, filepath.Join(dir, "koji.conf"), conf)
+	file := lab.RPM{Name: "remembered"}.Write(t, dir)
+	s.signed(t, "sign-rpm", "SIGN_KEY", file).says(t, 0)
+	verify := func() result { return s.command(t, config, "verify", "--keyring", s.env["SIGN_PUBKEY"], file) }
+	if res := verify(); res.code != 0 || strings.Contains(res.stdout, "log entry") {
+		t.Errorf("before the first session: %v", res)
+	}
+	s.command(t, config, "whoami").says(t, 0)
+	verify().says(t, 0, "log entry")
+	if err := os.Remove(file + ".tlog-proof"); err != nil {
+		t.Fatal(err)
+	}
+	verify().says(t, 1, "no-proof")
+}
+
 // TestSignRPMOfHub signs packages that the hub holds by their names, fetches the signed
 // copies and verifies them with the hub's proofs.
 func TestSignRPMOfHub(t *testing.T) {
@@ -160,7 +191,13 @@ func TestSignRPMOfHub(t *testing.T) {
 	s.judgeIMA(t, copies[1])
 
 	s.command(t, "PRIVYSEAL_CONF", "verify", "--json", "verbs-a-1.0-1.noarch", "verbs-b-1.0-1.noarch").says(t, 0, `"result":"verified"`)
-	s.command(t, "PRIVYSEAL_CONF", "verify", copies[0]).says(t, 1, "no-proof")
+	// The proofs came along, so that the copies can be verified anywhere.
+	for _, path := range copies {
+		s.command(t, "/dev/null", "verify", "--keyring", s.env["SIGN_PUBKEY"], "--log-key", s.logKey(t), path).says(t, 0, "log entry")
+	}
+	bare := filepath.Join(dir, "bare.rpm")
+	s.signed(t, "sign-rpm", "SIGN_KEY", "--no-proof", "-o", bare, "verbs-a-1.0-1.noarch").says(t, 0, "already 1")
+	s.command(t, "PRIVYSEAL_CONF", "verify", bare).says(t, 1, "no-proof")
 	s.tag(t, "verbs-ima", lab.RPM{Name: "verbs-ima"})
 	s.signTag(t, "PRIVYSEAL_CONF", "verbs-ima", "--file-signing-key", s.env["SIGN_KEY_IMA"]).says(t, 0, "signed 1")
 	s.signed(t, "sign-rpm", "SIGN_KEY", "-o", filepath.Join(dir, "ima.rpm"), "verbs-ima-1.0-1.noarch").says(t, 0, "already 1")
