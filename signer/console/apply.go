@@ -44,6 +44,9 @@ func (c *Console) apply(ctx context.Context, change *vault.Change) error {
 		}
 		// Whoever held the vault was no serve, or is gone, or hangs. Trying again is safe: a change happens once.
 		if ctx.Err() != nil || time.Since(start) > holdWait {
+			if errors.Is(err, vault.ErrTaken) {
+				return err
+			}
 			return fmt.Errorf("the vault is held, but its holder takes no changes: %w", err)
 		}
 	}
@@ -158,7 +161,12 @@ func (c *Console) applyWithFile(ctx context.Context, change *vault.Change, file 
 	if _, err := f.Write(data); err != nil {
 		return fmt.Errorf("writing %s: %w", file, err)
 	}
-	if err := c.apply(ctx, change); err != nil {
+	err = c.apply(ctx, change)
+	if errors.Is(err, vault.ErrTaken) {
+		// It may happen yet, and would want its file.
+		return errors.Join(fmt.Errorf("%w; %s is for the case that the change was made", err, file), f.Commit())
+	}
+	if err != nil {
 		return err
 	}
 	if err := f.Commit(); err != nil {

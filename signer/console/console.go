@@ -48,8 +48,8 @@ var errChecked = errors.New("checked")
 // Run runs one command as typed on the command line, if a person may give it here.
 func (c *Console) Run(ctx context.Context, args []string) error {
 	here := *c
-	v, _ := find(args)
-	if v == nil || !v.anywhere {
+	// What is no command touches no vault, and whoever types it is told so anywhere.
+	if v, _ := find(args); v != nil && !v.anywhere {
 		if err := c.guard(); err != nil {
 			if !asksForHelp(args) {
 				return err

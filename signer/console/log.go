@@ -14,15 +14,16 @@ const maxCheckpoint = 16 << 10
 
 // logKey prints what clients and the hub check the log by.
 func (c *Console) logKey(_ context.Context, args []string) error {
-	if _, err := c.form().parse(args, nil); err != nil {
+	f := c.form()
+	out := f.out("out", "`file` to write")
+	if _, err := f.parse(args, nil); err != nil {
 		return err
 	}
 	key, err := c.verifier()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(c.Out, key)
-	return nil
+	return c.give(*out, []byte(key.String()+"\n"))
 }
 
 // verifier is the public key of this vault's log.

@@ -103,7 +103,7 @@ func init() {
 			about: "carry the log out of the room: into a file, or as numbered QR codes", run: (*Console).logExport},
 		{name: "log import-check", args: "FILE... --key KEY [--against CHECKPOINT] [--checkpoint-out FILE] [--json]", anywhere: true,
 			about: "check an export, or its parts, on another machine; no vault is needed", run: (*Console).logImportCheck},
-		{name: "log key", about: "print the log's public key, for clients' and the hub's log_key", run: (*Console).logKey},
+		{name: "log key", args: "[--out FILE]", about: "print the log's public key, for clients' and the hub's log_key", run: (*Console).logKey},
 		{name: "log checkpoint", args: "[--out FILE]", about: "give the log's newest checkpoint", run: (*Console).logCheckpoint},
 		{name: "log accept-clock", args: "--yes", event: "clock",
 			about: "take the clock as right although the log's last entry is later", run: (*Console).acceptClock},

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/privyseal/privyseal/internal/daemon"
+	"github.com/privyseal/privyseal/keys"
 )
 
 // verb is one command.
@@ -52,6 +53,34 @@ func (c *Console) run(ctx context.Context, args []string) error {
 	// One that is wrapped is about a line of a file of commands, and has been through here for its own verb.
 	if usage, ok := err.(*daemon.UsageError); ok {
 		return daemon.Usagef("%w\nusage: %s", usage.Err, v.usage())
+	}
+	return advise(err)
+}
+
+// advised is an error with the commands that are of use after it.
+type advised struct {
+	error
+	advice string
+}
+
+func (e *advised) Error() string { return e.error.Error() + "; " + e.advice }
+func (e *advised) Unwrap() error { return e.error }
+
+// advise names the commands that help with a refusal, once: what a ceremony reports has been through here.
+func advise(err error) error {
+	var have *advised
+	if errors.As(err, &have) {
+		return err
+	}
+	for refusal, advice := range map[error]string{
+		keys.ErrUnknownUser: "user list shows those there are, user add makes one",
+		keys.ErrUnknownKey:  "key list shows those there are",
+		keys.ErrNoGrant:     "grant list shows those there are, grant give makes one",
+		keys.ErrNotAdmin:    "key info shows the admins, admin add makes one",
+	} {
+		if errors.Is(err, refusal) {
+			return &advised{err, advice}
+		}
 	}
 	return err
 }
@@ -141,7 +170,9 @@ func asksForHelp(args []string) bool {
 // help lists the verbs, or those of a group, or explains one.
 func (c *Console) help(ctx context.Context, args []string) error {
 	if len(args) > 0 && !asksForHelp(args) {
-		if v, rest := find(args); v != nil && len(rest) == 0 {
+		// A word that is a command and a group of them too ("grant") means the group.
+		group := func(v verb) bool { return strings.HasPrefix(v.name, args[0]+" ") }
+		if v, rest := find(args); v != nil && len(rest) == 0 && (len(args) > 1 || !slices.ContainsFunc(verbs, group)) {
 			return c.run(ctx, append(slices.Clone(args), "--help"))
 		}
 		return c.unknown(append(slices.Clone(args[:1]), "--help"))

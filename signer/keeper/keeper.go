@@ -68,7 +68,15 @@ func Serve(ctx context.Context, dir string, start func() ([]byte, error), log *s
 	ctx, stop := context.WithCancel(ctx)
 	inbox := make(chan error, 1)
 	go func() { defer stop(); inbox <- v.ServeInbox(ctx, log) }()
+	// A log that failed does not mend by waiting: the service manager may try again.
+	go func() {
+		select {
+		case <-record.Failed():
+			stop()
+		case <-ctx.Done():
+		}
+	}()
 	err = signer.Serve(ctx, cfg, signer.FromVault(v), signer.FromLog(record), log)
 	stop()
-	return errors.Join(err, <-inbox)
+	return errors.Join(err, <-inbox, record.Err())
 }

@@ -188,6 +188,7 @@ func (l *Log) breakdown(err error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.broken = err
+	close(l.failed)
 	return err
 }
 

@@ -145,6 +145,11 @@ func TestReopenedAfterFailedSync(t *testing.T) {
 					t.Fatalf("%s, after a failed sync: %v", data, err)
 				}
 			}
+			select {
+			case <-l.Failed():
+			default:
+				t.Error("whoever has the log open is not told that it takes no more")
+			}
 			check(l)
 			check(openDisk(t, dir, Options{}))
 			if err := l.Close(); err != nil {
@@ -231,6 +236,11 @@ func TestClockNotAcceptedOnFullDisk(t *testing.T) {
 		t.Fatalf("on a full disk: %v", err)
 	}
 	p.writeErr = nil
+	select {
+	case <-l.Failed():
+		t.Error("a full disk ends the log for good")
+	default:
+	}
 	if _, err := l.AppendEvent(t.Context(), "test", []byte("second")); !errors.Is(err, ErrClock) {
 		t.Errorf("with a clock that nobody accepted: %v", err)
 	}

@@ -50,7 +50,7 @@
 // # Failure
 //
 // When writing fails (disk full), the file is cut back to its last frame, nobody gets a signature, and the next Sign tries again. When
-// fsync itself fails, nothing is known about what the disk holds: the log refuses everything until it is opened anew. Open writes the
+// fsync itself fails, nothing is known about what the disk holds: the log refuses everything until it is opened anew (Failed). Open writes the
 // last frame once more, since the kernel takes for clean what it failed to write. So no checkpoint is shown that a power failure could
 // undo, also to those who read beside the signer: they sync what they find. If the files that follow cannot be written, their records
 // wait in memory; when these are many, commits are refused until they can.

@@ -24,8 +24,11 @@ var exportMagic = [8]byte{'s', 'e', 'a', 'l', 'e', 'x', 'p', 1}
 // entries, and these; the checkpoint, with its length; the entries, each with its length. Lengths are 4 octets, N has 8, big endian.
 func (l *Log) Export(ctx context.Context, out io.Writer, from int64) (*seal.Checkpoint, error) {
 	c := l.Checkpoint()
-	if from < 0 || from > c.Size {
-		return nil, fmt.Errorf("%s: no export from entry %d on; it has %d", l.path, from, c.Size)
+	switch {
+	case from < 0:
+		return nil, fmt.Errorf("%s: no export from entry %d on", l.path, from)
+	case from > c.Size:
+		return nil, &seal.RollbackError{Origin: c.Origin, Seen: from, Got: c.Size}
 	}
 	if c.Note == nil {
 		return nil, fmt.Errorf("%s: the log is empty", l.path)

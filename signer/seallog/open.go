@@ -81,6 +81,8 @@ type Log struct {
 	repairMu  sync.Mutex // one repair of tree and places at a time
 	incurable error      // the log itself is damaged: there is nothing to repair them from
 
+	failed chan struct{} // closed when broken is set
+
 	mu       sync.Mutex
 	wake     *sync.Cond
 	closed   bool
@@ -106,6 +108,7 @@ func Open(dir string, o Options) (*Log, error) {
 		now:      o.now,
 		slots:    make(chan struct{}, 4096),
 		done:     make(chan struct{}),
+		failed:   make(chan struct{}),
 		inFlight: make(map[subjectKey]*item),
 	}
 	if l.now == nil {
@@ -235,6 +238,16 @@ func (l *Log) checkpoint() *seal.Checkpoint {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.head
+}
+
+// Failed is closed when the log takes no more entries until it is opened anew; Err then says why. A full disk is no such failure.
+func (l *Log) Failed() <-chan struct{} { return l.failed }
+
+// Err is why the log takes no more entries, or nil.
+func (l *Log) Err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.broken
 }
 
 // Totals is the number of signatures by a key that the log holds.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -223,6 +224,9 @@ func TestExport(t *testing.T) {
 	var rollback *seal.RollbackError
 	if _, err := seallog.VerifyExport(ctx, bytes.NewReader(first.Bytes()), key, r.Checkpoint, nil); !errors.As(err, &rollback) {
 		t.Errorf("against a later checkpoint: %v", err)
+	}
+	if _, err := l.Export(ctx, io.Discard, l.Size()+1); !errors.As(err, &rollback) {
+		t.Errorf("what comes after a checkpoint that the log does not reach: %v", err)
 	}
 	for i := 0; i < second.Len(); i += 13 {
 		bad := bytes.Clone(second.Bytes())
