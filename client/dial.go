@@ -109,6 +109,9 @@ func greet(ctx context.Context, conn *tls.Conn, cfg Config) (*Session, error) {
 	if g.Window < 1 || g.Window > maxWindow {
 		return nil, fmt.Errorf("the signer's greeting offers a window of %d", g.Window)
 	}
+	if g.Streams < 1 || g.Streams > maxWindow {
+		return nil, fmt.Errorf("the signer's greeting offers %d payloads at once", g.Streams)
+	}
 	s := newSession(conn, r, g, cfg)
 	if err := s.meetLog(g); err != nil {
 		return nil, err

@@ -76,7 +76,7 @@ func newSession(conn *tls.Conn, r *wire.Reader, g *wire.Greeting, cfg Config) *S
 		cfg:     cfg,
 		lane:    lane,
 		skew:    time.Until(g.Time).Round(time.Millisecond),
-		streams: make(chan struct{}, max(g.Streams, 1)),
+		streams: make(chan struct{}, g.Streams),
 		window:  make(chan struct{}, g.Window),
 		send:    make(chan any, 16),
 		done:    make(chan struct{}),

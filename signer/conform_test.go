@@ -78,6 +78,19 @@ func TestVaultConforms(t *testing.T) {
 			Serial: leaf.Cert.SerialNumber.Text(16), NotAfter: leaf.Cert.NotAfter})
 		must(err)
 		must(v.Apply(ctx, c))
+		f.Disable = func(t *testing.T, out bool) {
+			change := v.State().EnableUser
+			if out {
+				change = v.State().DisableUser
+			}
+			c, err := change("test", f.User)
+			if err == nil {
+				err = v.Apply(ctx, c)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
 		return f
 	})
 }

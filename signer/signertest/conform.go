@@ -12,6 +12,7 @@ import (
 
 	"github.com/privyseal/privyseal/internal/pgp"
 	"github.com/privyseal/privyseal/internal/pki"
+	"github.com/privyseal/privyseal/internal/seal"
 	"github.com/privyseal/privyseal/keys"
 	"github.com/privyseal/privyseal/signer"
 	"github.com/privyseal/privyseal/signer/seallog"
@@ -27,6 +28,8 @@ type Fixture struct {
 	Cert       [32]byte
 	Key, Other string
 	Revoke     func(t *testing.T)
+	// Disable shuts User out, or lets him in again.
+	Disable func(t *testing.T, out bool)
 }
 
 // TestKeystore is what every signer.Keystore must do.
@@ -85,6 +88,39 @@ func TestKeystore(t *testing.T, make func(t *testing.T) Fixture) {
 	}
 	if res, err := pgp.NewKeyring(certs...).Verify(sig, data); err != nil || res.State != pgp.Verified {
 		t.Errorf("its signature: %v %s, %v", res.State, res.Reason, err)
+	}
+	if _, _, ok := f.Keystore.Unattended(f.User, f.Key); ok {
+		t.Error("Unattended gives a key that the console has not unlocked")
+	}
+	if hubs := f.Keystore.TrustedHubs(); len(hubs) != 0 {
+		t.Errorf("TrustedHubs: %+v, want none", hubs)
+	}
+	if _, err := f.Keystore.UserByPeer(f.Cert, pki.RoleURI("client", "mallory")); !errors.Is(err, keys.ErrUnknownUser) {
+		t.Errorf("UserByPeer of a certificate with another name: %v, want ErrUnknownUser", err)
+	}
+	const renewed = "a new passphrase"
+	if err := f.Keystore.ChangePassphrase(ctx, f.User, []byte("not the old one"), []byte(renewed)); !errors.Is(err, keys.ErrBadPassphrase) {
+		t.Errorf("ChangePassphrase with a wrong one: %v, want ErrBadPassphrase", err)
+	}
+	if err := f.Keystore.ChangePassphrase(ctx, f.User, []byte(f.Passphrase), []byte(renewed)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Keystore.Unlock(ctx, f.User, f.Key, []byte(f.Passphrase)); !errors.Is(err, keys.ErrBadPassphrase) {
+		t.Errorf("Unlock with the old passphrase: %v, want ErrBadPassphrase", err)
+	}
+	if _, err := f.Keystore.Unlock(ctx, f.User, f.Key, []byte(renewed)); err != nil {
+		t.Errorf("Unlock with the new passphrase: %v", err)
+	}
+	f.Passphrase = renewed
+	if f.Disable != nil {
+		f.Disable(t, true)
+		if _, err := f.Keystore.UserByPeer(f.Cert, pki.RoleURI("client", f.User)); !errors.Is(err, keys.ErrDisabled) {
+			t.Errorf("UserByPeer of who is disabled: %v, want ErrDisabled", err)
+		}
+		f.Disable(t, false)
+		if _, err := f.Keystore.UserByPeer(f.Cert, pki.RoleURI("client", f.User)); err != nil {
+			t.Errorf("UserByPeer of who was enabled again: %v", err)
+		}
 	}
 	if f.Revoke == nil {
 		return
@@ -147,6 +183,8 @@ func TestLog(t *testing.T, open func(t *testing.T) signer.Log) {
 		}
 	}
 
+	testProofs(t, log, first, subject(1))
+
 	// Many at once: one maker a subject, all get its bytes, no index twice.
 	const subjects, callers = 20, 8
 	var made [subjects]atomic.Int32
@@ -182,5 +220,74 @@ func TestLog(t *testing.T, open func(t *testing.T) signer.Log) {
 	}
 	if len(indexes) != subjects {
 		t.Errorf("%d indexes for %d subjects", len(indexes), subjects)
+	}
+}
+
+// testProofs holds that what the log says of itself can be checked with its key. It has some signatures, first for subject sub.
+func testProofs(t *testing.T, log signer.Log, first seallog.Signed, sub seallog.Subject) {
+	t.Helper()
+	ctx := context.Background()
+	entry, point, err := first.Proof.Verify(log.Key())
+	if err != nil || first.Proof.Index != first.Index {
+		t.Fatalf("proof of the first: index %d, %v", first.Proof.Index, err)
+	}
+	if err := entry.Matches(sub.Op, sub.KeyFingerprint, sub.Digest, first.Signature); err != nil || entry.Signature.User != "releng" {
+		t.Errorf("its entry: %+v, %v", entry.Signature, err)
+	}
+	now, proof, err := log.Consistency(point.Size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := seal.VerifyConsistency(point, now, proof); err != nil || now.Size != log.Checkpoint().Size {
+		t.Errorf("from %d to %d entries: %v", point.Size, now.Size, err)
+	}
+	if c, err := seal.OpenCheckpoint(log.Checkpoint().Note, log.Key()); err != nil || c.Size != now.Size || c.Root != now.Root {
+		t.Errorf("checkpoint: %+v, %v", c, err)
+	}
+	rec, ok, err := log.Find(sub)
+	if err != nil || !ok || rec.Index != first.Index || string(rec.Signature) != string(first.Signature) {
+		t.Errorf("Find: %+v %v %v", rec, ok, err)
+	}
+	sub.Generation = 77
+	if _, ok, err := log.Find(sub); ok || err != nil {
+		t.Errorf("Find of what is not there: %v %v", ok, err)
+	}
+	if _, err := log.AppendEvent(ctx, "conform", []byte(`{"n":1}`)); err != nil {
+		t.Fatal(err)
+	}
+	index, err := log.AppendEvent(ctx, "conform", []byte(`{"n":2}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data, at, ok, err := log.LastEvent("conform"); err != nil || !ok || at != index || string(data) != `{"n":2}` {
+		t.Errorf("LastEvent: %q %d %v %v", data, at, ok, err)
+	}
+	if _, _, ok, err := log.LastEvent("none"); ok || err != nil {
+		t.Errorf("LastEvent of none: %v %v", ok, err)
+	}
+	if from, err := log.Since(time.Now().Add(-time.Hour)); err != nil || from > first.Index {
+		t.Errorf("Since an hour ago: %d, %v, want at most %d", from, err, first.Index)
+	}
+	if from, err := log.Since(time.Now().Add(time.Hour)); err != nil || from != log.Checkpoint().Size {
+		t.Errorf("Since in an hour: %d, %v, want the end", from, err)
+	}
+	signed := map[string]int64{}
+	next := first.Index
+	for item, err := range log.Entries(first.Index) {
+		if err != nil || item.Index != next {
+			t.Fatalf("Entries: %d where %d was due, %v", item.Index, next, err)
+		}
+		next++
+		if s := item.Entry.Signature; s != nil {
+			signed[s.KeyFingerprint]++
+		}
+	}
+	if next != log.Checkpoint().Size {
+		t.Errorf("Entries ends at %d of %d", next, log.Checkpoint().Size)
+	}
+	for fingerprint, n := range signed {
+		if got := log.Totals(fingerprint); got != n {
+			t.Errorf("Totals of %s: %d, want %d", fingerprint, got, n)
+		}
 	}
 }

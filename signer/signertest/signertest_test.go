@@ -23,6 +23,7 @@ func TestKeystoreInMemory(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		f.Disable = func(_ *testing.T, out bool) { ks.ChangeUser(f.User, func(u *keys.User) { u.Disabled = out }) }
 		f.Revoke = func(*testing.T) { ks.Revoke(f.User, f.Key) }
 		return f
 	})
