@@ -143,7 +143,7 @@ func (c *Ctx) newImport(r io.Reader, base string) (*importing, error) {
 	im.rpm = buildsys.RPM{
 		Name: n.Name, Version: n.Version, Release: n.Release, Epoch: im.epoch, Arch: arch,
 		BuildTime: int64(built), HeaderStart: pkg.HeaderStart, HeaderEnd: pkg.HeaderEnd, HeaderSHA256: hex.EncodeToString(sum[:]),
-		Legacy: pinsNoPayload(pkg.Header),
+		Legacy: rpmhead.NeedsPayload(pkg.Header.CheckStrict()),
 	}
 	im.rpm.PayloadHash = payloadHash(pkg.Signature, im.rpm.HeaderSHA256)
 	top, err := c.Hub.top()
@@ -158,20 +158,6 @@ func (c *Ctx) newImport(r io.Reader, base string) (*importing, error) {
 		return nil, buildsys.Errorf(buildsys.FaultGeneric, "%s: %v", base, err)
 	}
 	return im, nil
-}
-
-// pinsNoPayload tells whether a header has no digest of the payload that is good enough for a signature of the header to
-// cover both.
-func pinsNoPayload(h *rpmhead.Header) bool {
-	var strict *rpmhead.StrictError
-	if !errors.As(h.CheckStrict(), &strict) {
-		return false
-	}
-	switch strict.Rule {
-	case rpmhead.RuleNoDigest, rpmhead.RuleOnlyAltDigest, rpmhead.RuleWeakDigest:
-		return true
-	}
-	return false
 }
 
 // place is where the package's files will be; newImport made sure that there is such a place.

@@ -3,6 +3,7 @@ package hub
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -10,6 +11,9 @@ import (
 	"github.com/privyseal/privyseal/buildsys/store"
 	"github.com/privyseal/privyseal/internal/seal"
 )
+
+// maxProofs bounds one call of privyseal.rpmProofs.
+const maxProofs = 10_000
 
 // maxConsistency bounds the hashes of a consistency proof: a tree of 2^64 entries needs no more.
 const maxConsistency = 128
@@ -31,7 +35,7 @@ func logMethods() []Method {
 				"highest one before held, which was of the size since. A log that went back or was rewritten is refused. Answers {origin, " +
 				"size, moved}: the size of the highest now; moved: it is not of the size since any more, ask the signer for a proof from there."},
 		{Name: "privyseal.rpmProofs", Args: "rpm_ids, sigkey", Fn: rpmProofs,
-			Doc: "The proofs that rpms' signatures by a key are in the signer's log, of those that have one: [{rpm_id, sigkey, origin, " +
+			Doc: "The proofs that rpms' signatures by a key are in the signer's log, of those (at most 10000) that have one: [{rpm_id, sigkey, origin, " +
 				"log_index, header_sha256, proof: C2SP tlog-proof}]."},
 	}
 }
@@ -178,6 +182,9 @@ func readHashes(list []string) ([][32]byte, error) {
 
 func rpmProofs(c *Ctx, a Args) (any, error) {
 	ids := unique(a.Ints("rpm_ids"))
+	if len(ids) > maxProofs {
+		return nil, buildsys.Errorf(buildsys.FaultParameter, "%d rpms in one call: ask for the proofs of at most %d at a time", len(ids), maxProofs)
+	}
 	proofs, err := c.tx.SigProofs(ids, strings.ToLower(a.Str("sigkey")))
 	if err != nil {
 		return nil, err
@@ -243,7 +250,9 @@ func (r logRing) checkpoint(note []byte) (*seal.Checkpoint, ringKey, error) {
 		if err == nil {
 			return p, k, nil
 		}
-		found = err
+		if found = err; errors.Is(err, seal.ErrUnknownLog) {
+			found = fmt.Errorf("%w; if the log has a new key, an administrator tells the hub: privyseal add-log-key KEY", err)
+		}
 	}
 	return nil, ringKey{}, found
 }

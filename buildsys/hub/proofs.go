@@ -19,8 +19,8 @@ const (
 	proofUnknownLog = "unknown log"
 )
 
-// prove verifies the proof that came with a signature header: a log that the hub knows must hold exactly one of the
-// signatures that were verified in it, over exactly what that signature is over. As with signatures, what cannot be
+// prove verifies the proof that came with a signature header: a log that the hub knows must hold exactly the signature
+// that was verified in it and names the key which the header goes by, over exactly what that signature is over. As with signatures, what cannot be
 // verified is told apart from what is bad: the proof of a log that the hub does not know is left out, the signature is
 // kept; a bad one refuses the signature, since whoever sent it is mistaken or lies.
 func (i *sigItem) prove(logs logRing, f *rpmFile) error {
@@ -46,7 +46,12 @@ func (i *sigItem) prove(logs logRing, f *rpmFile) error {
 	if err != nil {
 		return bad(fmt.Errorf("log proof: %w", err))
 	}
+	other := false
 	for _, s := range i.v.good {
+		if s.sigkey != i.v.sigkey {
+			other = true
+			continue
+		}
 		var digest [sha256.Size]byte
 		op := wire.OpRPMHeader
 		if s.payload {
@@ -64,7 +69,10 @@ func (i *sigItem) prove(logs logRing, f *rpmFile) error {
 		}
 	}
 	if err == nil {
-		err = errors.New("it came with no signature that counts")
+		err = errors.New("its log proof came with no signature that counts")
+	}
+	if other {
+		err = fmt.Errorf("%w (of several signatures, its signature header goes by key %s, and so must the proof)", err, i.v.sigkey)
 	}
 	return bad(err)
 }

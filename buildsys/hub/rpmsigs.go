@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -194,6 +195,9 @@ func (c *Ctx) storeSigs(items []*sigItem, writeSigned bool) error {
 	if err := c.BeginWrite(); err != nil {
 		return err
 	}
+	if err := c.recheck(items, batch); err != nil {
+		return err
+	}
 	for _, it := range items {
 		if it.err == nil && !it.had {
 			switch err := c.tx.InsertSig(it.sig()); {
@@ -214,6 +218,29 @@ func (c *Ctx) storeSigs(items []*sigItem, writeSigned bool) error {
 	}
 	if err := batch.Publish(); err != nil {
 		return diskFault(err)
+	}
+	return nil
+}
+
+// recheck looks, in the writing transaction, whether the signatures that were there at the look-up still are.
+func (c *Ctx) recheck(items []*sigItem, batch *blob.Batch) error {
+	var had []int64
+	for _, it := range items {
+		if it.err == nil && it.had {
+			had = append(had, it.rpmID)
+		}
+	}
+	kept, err := c.tx.SigsOfRPMs(had)
+	if err != nil {
+		return err
+	}
+	for _, it := range items {
+		if it.err == nil && it.had && !slices.ContainsFunc(kept[it.rpmID], func(s store.RPMSig) bool {
+			return s.Sigkey == it.v.sigkey && s.Sighash == sighash(it.sighdr)
+		}) {
+			batch.Drop(it.place, it.key)
+			it.err = buildsys.Errorf(buildsys.FaultGeneric, "%s: its signature by key %s was deleted meanwhile; store it again", it.rpm.NVRA(), it.v.sigkey)
+		}
 	}
 	return nil
 }

@@ -84,6 +84,7 @@ type verdict struct {
 // goodSig is a signature that was verified.
 type goodSig struct {
 	packet      []byte
+	sigkey      string
 	payload     bool   // it covers header and payload
 	certificate string // fingerprint of the certificate whose key made it
 }
@@ -113,7 +114,7 @@ func (k *keyring) judge(sig *rpmhead.Header, header []byte, whole func() io.Read
 		case res.State == pgp.Bad:
 			return v, buildsys.Errorf(buildsys.FaultGeneric, "bad signature by key %s: %s", res.Signature.Sigkey(), res.Reason)
 		case res.State == pgp.Verified:
-			v.good = append(v.good, goodSig{s.Packet, s.CoversPayload(), res.Certificate.Fingerprint()})
+			v.good = append(v.good, goodSig{s.Packet, res.Signature.Sigkey(), s.CoversPayload(), res.Certificate.Fingerprint()})
 		}
 		if i > 0 {
 			continue

@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/privyseal/privyseal/buildsys/release/releasetest"
+	"github.com/privyseal/privyseal/buildsys/store"
 	"github.com/privyseal/privyseal/internal/lab"
 	"github.com/privyseal/privyseal/internal/rpmhead"
 	"github.com/privyseal/privyseal/internal/seal"
@@ -172,6 +174,7 @@ func TestProofs(t *testing.T) {
 		"no proof":          {[]byte("x"), "log proof"},
 		"a changed index":   {bytes.Replace(proof, []byte("index 0"), []byte("index 1"), 1), "log proof"},
 		"another signature": {swapEntry(t, l, proof, again), "another signature"},
+		"a forger's":        {swapLog(t, header), "add-log-key"},
 		"a changed note":    {bytes.Replace(proof, []byte("\n1\n"), []byte("\n2\n"), 1), "signer1"},
 	} {
 		m := store(packet, tc.proof)
@@ -204,6 +207,11 @@ func TestProofs(t *testing.T) {
 	if len(kept) != 1 || kept[0].(map[string]any)["proof"] != string(proof) || kept[0].(map[string]any)["header_sha256"] != hexOf(sum[:]) {
 		t.Errorf("the proofs: %v", kept)
 	}
+	many := make([]any, 10_001)
+	for i := range many {
+		many[i] = int64(i)
+	}
+	c.refused(t, 1019, "at a time", "privyseal.rpmProofs", many, sigkey(t, lab.KeyRSASubkey))
 	c.must(t, "deleteRPMSig", rpm["id"], nil, true)
 	if kept := c.must(t, "privyseal.rpmProofs", []any{rpm["id"]}, sigkey(t, lab.KeyRSASubkey)).([]any); len(kept) != 0 {
 		t.Errorf("after the signature was deleted: %v", kept)
@@ -214,6 +222,110 @@ func TestProofs(t *testing.T) {
 		t.Errorf("with a proof by a retired key: %v", m)
 	}
 	s.noHidden(t)
+}
+
+// swapLog is a proof by another log of the same name.
+func swapLog(t *testing.T, header []byte) []byte {
+	t.Helper()
+	_, proof := logged(t, newLog(t, "signer1"), lab.KeyRSASubkey, "rpm-header", header)
+	return proof
+}
+
+// TestProofOfAnotherKey: of a header with two signatures the hub names one; the proof of the other is not kept as that one's.
+func TestProofOfAnotherKey(t *testing.T) {
+	s := newSite(t)
+	c := s.as(t, "kojiadmin")
+	l := newLog(t, "signer1")
+	c.must(t, "privyseal.addLogKey", l.Key.String())
+	rpm := c.importTestdata(t, "plain-1.0-1.src.rpm")
+	pkg, err := rpmhead.ReadFile(lab.Testdata(t, "rpms", "plain-1.0-1.src.rpm"))
+	must(t, err)
+	sig := pkg.Signature
+	var proofs [][]byte
+	for _, key := range []string{lab.KeyRSA4096, lab.KeyEdDSA} {
+		c.must(t, "privyseal.addSigningKey", string(lab.KeyNamed(t, key).Public))
+		packet, proof := logged(t, l, key, "rpm-header", pkg.Header.Bytes())
+		proofs = append(proofs, proof)
+		// Both as rpm 6 has them: one tag for all.
+		region, _, err := rpmhead.WithSignature(sig, rpmhead.SigOpenPGP, packet)
+		must(t, err)
+		sig, err = rpmhead.ParseSignature(region)
+		must(t, err)
+	}
+	kept := map[bool]int{}
+	for i, proof := range proofs {
+		m := c.must(t, "privyseal.storeSignatures", []any{map[string]any{"rpm_id": rpm["id"],
+			"sighdr": base64.StdEncoding.EncodeToString(regionOf(t, sig)), "proof": string(proof)}}).([]any)[0].(map[string]any)
+		kept[m["proof"] == "kept"]++
+		if fault, _ := m["faultString"].(string); m["proof"] != "kept" && !strings.Contains(fault, "goes by key") {
+			t.Errorf("proof %d: %v", i, m)
+		}
+	}
+	if kept[true] != 1 {
+		t.Errorf("%d of 2 proofs are kept as one signature's, want 1", kept[true])
+	}
+	for key, row := range c.signatures(t, rpm["id"]) {
+		for _, v := range c.must(t, "privyseal.rpmProofs", []any{rpm["id"]}, key).([]any) {
+			p, err := seal.ParseProof([]byte(v.(map[string]any)["proof"].(string)))
+			must(t, err)
+			e, err := seal.DecodeEntry(p.Entry)
+			must(t, err)
+			if fpr, _ := row["fingerprint"].(string); !strings.EqualFold(fpr, e.Signature.KeyFingerprint) {
+				t.Errorf("the proof of key %s is kept for %v", e.Signature.KeyFingerprint, row)
+			}
+		}
+	}
+}
+
+// regionOf is a signature header with its padding.
+func regionOf(t *testing.T, sig *rpmhead.Header) []byte {
+	t.Helper()
+	b := bytes.Clone(sig.Bytes())
+	return append(b, make([]byte, (8-len(b)%8)%8)...)
+}
+
+// TestDeletedMeanwhile: what the hub says of a signature holds when it says so, also when it was deleted while the call went on.
+func TestDeletedMeanwhile(t *testing.T) {
+	s := newSite(t)
+	c := s.as(t, "kojiadmin")
+	l := newLog(t, "signer1")
+	c.must(t, "privyseal.addLogKey", l.Key.String())
+	c.must(t, "privyseal.addSigningKey", string(lab.KeyNamed(t, lab.KeyEdDSA).Public))
+	rpm := c.importTestdata(t, "plain-1.0-1.src.rpm")
+	pkg, err := rpmhead.ReadFile(lab.Testdata(t, "rpms", "plain-1.0-1.src.rpm"))
+	must(t, err)
+	packet, proof := logged(t, l, lab.KeyEdDSA, "rpm-header", pkg.Header.Bytes())
+	region, _, err := rpmhead.WithSignature(pkg.Signature, rpmhead.SignatureTag(packet), packet)
+	must(t, err)
+	item := map[string]any{"rpm_id": rpm["id"], "sighdr": base64.StdEncoding.EncodeToString(region)}
+	c.must(t, "privyseal.storeSignatures", []any{item})
+	db, err := store.Open(t.Context(), filepath.Join(s.dir, "hub.db"))
+	must(t, err)
+	defer db.Close()
+	tx, err := db.BeginWrite(t.Context(), 1)
+	must(t, err)
+	item["proof"] = string(proof)
+	answer := make(chan any, 1)
+	go func() {
+		v, err := c.Call(context.Background(), "privyseal.storeSignatures", []any{item})
+		if err != nil {
+			answer <- err
+			return
+		}
+		answer <- v.([]any)[0]
+	}()
+	time.Sleep(500 * time.Millisecond) // it has looked by now, and waits to write
+	must(t, tx.DeleteSig(rpm["id"].(int64), sigkey(t, lab.KeyEdDSA)))
+	must(t, tx.Commit())
+	m, _ := (<-answer).(map[string]any)
+	key := sigkey(t, lab.KeyEdDSA)
+	_, kept := c.signatures(t, rpm["id"])[key]
+	if fault, _ := m["faultString"].(string); kept != (m["result"] != nil) || !kept && !strings.Contains(fault, "deleted") {
+		t.Errorf("the hub says %v; kept: %v", m, kept)
+	}
+	if proofs := c.must(t, "privyseal.rpmProofs", []any{rpm["id"]}, key).([]any); !kept && len(proofs) != 0 {
+		t.Errorf("proofs without a signature: %v", proofs)
+	}
 }
 
 // swapEntry is a proof like another, of the same entry with another signature in it: it does not lead to the log's root,
