@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/privyseal/privyseal/internal/daemon"
 )
 
 // A terminal counts when its name fits one of the patterns.
@@ -101,6 +103,12 @@ func TestGuardedVerbs(t *testing.T) {
 	for _, line := range []string{"list", "pin", "key list", "freeze key release", "log tail", "backup @b"} {
 		if _, err := r.runAt(far, line); !errors.As(err, &remote) {
 			t.Errorf("%s from pts/7: %v", line, err)
+		}
+	}
+	for _, line := range []string{"", "key", "key nwe", "make coffee"} {
+		var usage *daemon.UsageError
+		if _, err := r.runAt(far, line); !errors.As(err, &usage) {
+			t.Errorf("%q, which is no command, from pts/7: %v", line, err)
 		}
 	}
 	for _, line := range []string{"help", "key new --help", "help key new", "key --help"} {

@@ -27,8 +27,22 @@ func TestEveryVerbHelps(t *testing.T) {
 				t.Errorf("%s: the usage shows --%s, which it does not take", v.name, name)
 			}
 		}
-		if again, _ := r.run("help " + v.name); again != out {
+		if again, _ := r.run("help " + v.name); again != out && v.name != "grant" {
 			t.Errorf("help %s says something else than %s --help", v.name, v.name)
+		}
+	}
+}
+
+// A word that names a command and a group of them is explained as the group.
+func TestHelpOfAGroup(t *testing.T) {
+	r := newRoom(t)
+	for _, line := range []string{"help grant", "help key", "key --help"} {
+		group := strings.TrimSuffix(strings.TrimPrefix(line, "help "), " --help")
+		out, err := r.run(line)
+		for _, v := range verbs {
+			if strings.HasPrefix(v.name, group+" ") && !strings.Contains(out, v.about) {
+				t.Errorf("%s (%v) leaves out %s:\n%s", line, err, v.name, out)
+			}
 		}
 	}
 }
