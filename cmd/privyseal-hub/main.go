@@ -48,8 +48,12 @@ func initialize(ctx context.Context, settings *hub.Settings, args []string) erro
 		return daemon.Usagef("init needs --admin USER and nothing else")
 	}
 	changed, err := settings.Init(ctx, *admin)
-	if err == nil && changed {
-		fmt.Printf("%s is an administrator\n", *admin)
+	if err != nil || !changed {
+		return err
 	}
-	return err
+	fmt.Printf("%s is an administrator\n", *admin)
+	if settings.AttestKey != "" {
+		fmt.Printf("the signer has to trust what this hub attests; at its console: privyseal-signer --vault DIR trust add NAME %s.pub\n", settings.AttestKey)
+	}
+	return nil
 }
