@@ -123,6 +123,49 @@ func TestUrgentBesideABatch(t *testing.T) {
 	}
 }
 
+// Urgent requests that are refused, again and again, do not go before those that are signed.
+func TestUrgentInVain(t *testing.T) {
+	s := newSite(t)
+	s.bridgeCfg.Drain, s.bridgeCfg.Linger = time.Second, time.Second
+	s.startBridge()
+	cfg, ks, _, err := s.spec.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.ks = ks
+	record := slowKey{signertest.NewLogNamed(seal.OriginPrefix + signerName), 20 * time.Millisecond}
+	s.run(func(ctx context.Context) error { return signer.Serve(ctx, cfg, ks, record, s.logger()) })
+	s.mustReach(5 * time.Second)
+	s.policy("lane urgent :: deny nobody is in such a hurry", "all :: allow")
+	pushy, normal := s.unlockIn("urgent"), s.unlockIn("normal")
+	for _, r := range signAll(t, pushy, slices.Repeat([][]byte{sample(t)}, 20)) {
+		if !errors.Is(r.Err, client.ErrPolicy) {
+			t.Fatalf("%v, want ErrPolicy", r.Err)
+		}
+	}
+	var headers [][]byte
+	for i := range 40 {
+		headers = append(headers, vary(t, sample(t), i))
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { signAll(t, normal, headers) })
+	time.Sleep(30 * time.Millisecond)
+	st := func() map[string]int {
+		status, err := s.dial().Status(context.Background())
+		if err != nil {
+			t.Error(err)
+		}
+		return status.Waiting
+	}
+	wg.Go(func() { signAll(t, pushy, slices.Repeat([][]byte{sample(t)}, 40)) })
+	for range 5 {
+		if w := st(); w["urgent"] > 0 {
+			t.Errorf("what is refused waits in the urgent lane: %v", w)
+		}
+	}
+	wg.Wait()
+}
+
 // A request that waits too long for its turn is refused with a time, and its session goes on.
 func TestQueueTellsWhenToComeBack(t *testing.T) {
 	s := newSite(t)

@@ -74,7 +74,8 @@
 // commit, is what the urgent one would have to wait for. Memory for
 // what is being signed is booked before it is read: small and large inputs, and the
 // urgent lane and the others, separately, and at most half of it for one user.
-// Payloads are not held in memory. Which users may use the urgent lane is the policy's
+// Payloads are not held in memory. A session whose urgent requests come to nothing goes
+// with the normal ones. Which users may use the urgent lane is the policy's
 // to say (test lane).
 //
 // Who waits longer than Limits.Queue for a turn or for room is refused with a time

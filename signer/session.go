@@ -43,7 +43,8 @@ type session struct {
 	wg         sync.WaitGroup
 
 	reader  *wire.Reader
-	waiting atomic.Bool // the reader has no room or turn for what comes
+	vain    atomic.Int64 // urgent requests that came to nothing, less those that were signed
+	waiting atomic.Bool  // the reader has no room or turn for what comes
 
 	// Of the reader: payloads that are being taken, by the number of their Sign.
 	payloads map[uint64]*payload
@@ -247,7 +248,7 @@ func (ss *session) readSign(work context.Context, r *wire.Reader, f wire.Frame) 
 	s, err := r.Sign(f, func(s *wire.Sign, n int) error {
 		defer ss.waiting.Store(false)
 		var err error
-		release, err = ss.budget.book(ss.user, s.Lane, n, func() (context.Context, context.CancelFunc) {
+		release, err = ss.budget.book(ss.user, ss.turn(s.Lane), n, func() (context.Context, context.CancelFunc) {
 			ss.waiting.Store(true)
 			return ss.patient(work)
 		})

@@ -72,6 +72,7 @@ func (ss *session) sign(ctx context.Context, s *wire.Sign, p *payload) any {
 		return &wire.Reply{Seq: 1, Fault: &wire.Fault{Code: wire.CodeProtocol, Msg: "sequence numbers start at 1"}}
 	}
 	if s.DryRun {
+		ss.urgent(s, false)
 		return &wire.Reply{Seq: s.Seq, Decision: ss.explain(ctx, s)}
 	}
 	var sig *wire.Signature
@@ -84,6 +85,7 @@ func (ss *session) sign(ctx context.Context, s *wire.Sign, p *payload) any {
 	default:
 		sig, err = ss.signBytes(ctx, s)
 	}
+	ss.urgent(s, err == nil)
 	if err != nil {
 		return ss.refuse(ctx, s, err)
 	}
@@ -109,10 +111,10 @@ func (ss *session) refuse(ctx context.Context, s *wire.Sign, err error) *wire.Re
 
 // signBytes signs what came whole.
 func (ss *session) signBytes(ctx context.Context, s *wire.Sign) (*wire.Signature, error) {
-	if s.Lane == wire.LaneUrgent {
+	if lane := ss.turn(s.Lane); lane == wire.LaneUrgent {
 		ss.line.hurry()
 	} else {
-		out, err := ss.wait(ctx, ss.line, s.Lane)
+		out, err := ss.wait(ctx, ss.line, lane)
 		if err != nil {
 			return nil, err
 		}
@@ -290,7 +292,32 @@ func (ss *session) undecided(err error, what string) *wire.Decision {
 
 // enter waits for a slot of computing; leave may be called more than once.
 func (ss *session) enter(ctx context.Context, lane wire.Lane) (leave func(), err error) {
-	return ss.wait(ctx, ss.gate, lane)
+	return ss.wait(ctx, ss.gate, ss.turn(lane))
+}
+
+// maxVain is how many urgent requests of a session may come to nothing, more than came
+// to a signature, before it goes with the normal ones. What is refused must not keep
+// others waiting who sign.
+const maxVain = 8
+
+// turn is the lane in which a request takes its turn. The policy sees the one that was
+// asked for.
+func (ss *session) turn(lane wire.Lane) wire.Lane {
+	if lane == wire.LaneUrgent && ss.vain.Load() > maxVain {
+		return wire.LaneNormal
+	}
+	return lane
+}
+
+// urgent counts how a request in the urgent lane ended.
+func (ss *session) urgent(s *wire.Sign, signed bool) {
+	switch {
+	case s.Lane != wire.LaneUrgent:
+	case !signed:
+		ss.vain.Add(1)
+	case ss.vain.Load() > 0:
+		ss.vain.Add(-1)
+	}
 }
 
 // wait waits for a turn at a gate.
