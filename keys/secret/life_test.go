@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"hash"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -443,9 +444,64 @@ func TestImport(t *testing.T) {
 			t.Errorf("%s: %v, want ...%s...", name, err, tc.want)
 		}
 	}
+	// One that was revoked where it was made.
+	if k, err = secret.Import(protected, pass, now); err != nil {
+		t.Fatal(err)
+	}
+	revocation, err := k.Revocation(now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.run(revocation, "--import")
+	if _, err := secret.Import(export(ed), pass, now); err == nil || !strings.Contains(err.Error(), "it is revoked") {
+		t.Errorf("revoked: %v", err)
+	}
 	// A subkey that signs under a passphrase of its own is not left behind in silence.
 	mixed := dearmored(t, g.run(nil, "--passphrase", string(pass), "--armor", "--export-secret-keys", sub))
 	if _, err := secret.Import(mixed, []byte("other passphrase"), now); !errors.Is(err, keys.ErrBadPassphrase) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A small public exponent is refused, whatever the length of the key.
+func TestImportRefusesSmallExponent(t *testing.T) {
+	data, err := os.ReadFile("../../testdata/keys/rsa4096.sec.asc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := openpgp.ReadEntity(packet.NewReader(bytes.NewReader(dearmored(t, data))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, ok := e.PrivateKey.PrivateKey.(*rsa.PrivateKey)
+	if !ok {
+		t.Fatal("not RSA")
+	}
+	one := big.NewInt(1)
+	p, q := new(big.Int).Sub(private.Primes[0], one), new(big.Int).Sub(private.Primes[1], one)
+	weak := rsa.PrivateKey{PublicKey: rsa.PublicKey{N: private.N}, Primes: private.Primes}
+	for _, small := range []int{3, 5, 7, 11, 13, 17, 257} {
+		if weak.D = new(big.Int).ModInverse(big.NewInt(int64(small)), new(big.Int).Mul(p, q)); weak.D != nil {
+			weak.E = small
+			break
+		}
+	}
+	weak.Precompute()
+	e.PrivateKey = packet.NewRSAPrivateKey(e.PrimaryKey.CreationTime, &weak)
+	e.PrimaryKey = &e.PrivateKey.PublicKey
+	for _, id := range e.Identities {
+		self := &packet.Signature{Version: 4, SigType: packet.SigTypePositiveCert, PubKeyAlgo: packet.PubKeyAlgoRSA, Hash: crypto.SHA256,
+			CreationTime: time.Now(), IssuerKeyId: &e.PrimaryKey.KeyId, FlagsValid: true, FlagSign: true}
+		if err := self.SignUserId(id.UserId.Id, e.PrimaryKey, e.PrivateKey, nil); err != nil {
+			t.Fatal(err)
+		}
+		id.SelfCertifications = []*packet.VerifiableSignature{packet.NewVerifiableSig(self)}
+	}
+	var out bytes.Buffer
+	if err := e.SerializePrivateWithoutSigning(&out, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := secret.Import(out.Bytes(), nil, time.Now()); err == nil || !strings.Contains(err.Error(), "RSA exponent "+strconv.Itoa(weak.E)+":") {
 		t.Errorf("got %v", err)
 	}
 }
