@@ -253,6 +253,32 @@ func TestRotationOfAnExtendedKey(t *testing.T) {
 	}
 }
 
+// A wrapping key is replaced for exactly the holders there are: not for one who lost the grant meanwhile, nor for the key pair that one had before.
+func TestRotationForOtherHolders(t *testing.T) {
+	s := newSite(t)
+	v, done := s.hold()
+	defer done()
+	ctx := t.Context()
+	s.addKey(v, "release", "ann", "bob")
+	rotate := func() *Change { return must(v.State().RotateWrap(ctx, "test", "release", "ann", pass("ann"))) }
+	give := func() *Change { return must(v.State().AddGrant(ctx, "test", "release", "bob", "ann", pass("ann"))) }
+	withBob := rotate()
+	s.apply(v, must(v.State().RevokeGrant(ctx, "test", "release", "bob", "", nil)))
+	s.refused(v, withBob, nil, "make the change again")
+	withoutBob := rotate()
+	s.apply(v, give())
+	s.refused(v, withoutBob, nil, "make the change again")
+	withBob = rotate()
+	s.apply(v, must(v.State().ResetUser(ctx, "test", "bob", pass("bob"))))
+	s.apply(v, give())
+	s.refused(v, withBob, nil, "make the change again")
+	for _, who := range []string{"ann", "bob"} {
+		if _, err := v.Unlock(ctx, who, "release", pass(who)); err != nil {
+			t.Errorf("%s: %v", who, err)
+		}
+	}
+}
+
 // What a change says of itself is for the log and the terminal: text of one line.
 func TestAuthorIsText(t *testing.T) {
 	c := newChange("test", NoteStart, &noteAct{"x"})
