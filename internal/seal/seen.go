@@ -87,7 +87,12 @@ func (s *Seen) Advance(new *Checkpoint, consistency [][32]byte) error {
 		return err
 	}
 	base := s.high
-	if disk != nil && (base == nil || disk.Size != base.Size || disk.Root != base.Root || disk.Origin != base.Origin) {
+	if disk != nil && base != nil && disk.Origin == base.Origin && disk.Size <= base.Size {
+		if disk.Size == base.Size && disk.Root != base.Root {
+			return &ForkError{Origin: base.Origin, Seen: base.Size, Got: disk.Size, Reason: s.path + " holds another root hash than was seen before"}
+		}
+		// Somebody put an older file in place: what this program saw counts.
+	} else if disk != nil {
 		s.high = disk
 		if new.Origin == disk.Origin && new.Size == disk.Size && new.Root == disk.Root {
 			return nil
@@ -97,7 +102,7 @@ func (s *Seen) Advance(new *Checkpoint, consistency [][32]byte) error {
 	if err := VerifyConsistency(base, new, consistency); err != nil {
 		return err
 	}
-	if disk != nil && new.Size == disk.Size {
+	if disk != nil && new.Size == disk.Size && new.Root == disk.Root {
 		return nil
 	}
 	if err := durable.WriteFile(s.path, new.Note, 0o644); err != nil {

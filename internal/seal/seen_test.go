@@ -73,6 +73,42 @@ func TestSeen(t *testing.T) {
 	}
 }
 
+// Whoever puts an older file in place while a program runs, or that of a fork, does not make it forget what it saw.
+func TestSeenFileGoesBack(t *testing.T) {
+	l, fork := newMemLog(t, "", 40), newMemLog(t, "fork", 40)
+	file := filepath.Join(t.TempDir(), "seen")
+	put := func(c *seal.Checkpoint) {
+		t.Helper()
+		if err := os.WriteFile(file, c.Note, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := openSeen(t, file)
+	if err := s.Advance(l.checkpoint(t, 20), nil); err != nil {
+		t.Fatal(err)
+	}
+	put(l.checkpoint(t, 7))
+	var rollback *seal.RollbackError
+	if err := s.Advance(l.checkpoint(t, 7), nil); !errors.As(err, &rollback) || s.Highest().Size != 20 {
+		t.Errorf("with an older file: %v, highest %d", err, s.Highest().Size)
+	}
+	var forked *seal.ForkError
+	if err := s.Advance(fork.checkpoint(t, 30), fork.consistency(t, 7, 30)); !errors.As(err, &forked) {
+		t.Errorf("a fork, with an older file: %v", err)
+	}
+	put(fork.checkpoint(t, 20))
+	if err := s.Advance(fork.checkpoint(t, 30), fork.consistency(t, 20, 30)); !errors.As(err, &forked) || s.Highest().Root != l.checkpoint(t, 20).Root {
+		t.Errorf("with the file of a fork: %v", err)
+	}
+	put(l.checkpoint(t, 7))
+	if err := s.Advance(l.checkpoint(t, 30), l.consistency(t, 20, 30)); err != nil {
+		t.Error(err)
+	}
+	if c := openSeen(t, file).Highest(); c.Size != 30 {
+		t.Errorf("%d in the file", c.Size)
+	}
+}
+
 func TestSeenByMany(t *testing.T) {
 	l := newMemLog(t, "", 60)
 	file := filepath.Join(t.TempDir(), "seen")
