@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/privyseal/privyseal/client"
 	"github.com/privyseal/privyseal/internal/lab"
@@ -240,6 +242,11 @@ func TestPayloadThatBreaksOff(t *testing.T) {
 	key := s.unlock(keyEdDSA)
 	header, payload, _ := oldPackage(t)
 	for range 5 {
+		// A download that breaks off says so with the error that io.ReadFull has for the end of its own reader.
+		cut := io.MultiReader(io.LimitReader(&zeros{1 << 30}, 3<<20), iotest.ErrReader(fmt.Errorf("download: %w", io.ErrUnexpectedEOF)))
+		if _, err := key.SignPayload(context.Background(), header, cut, nil); err == nil || !strings.Contains(err.Error(), "download") {
+			t.Errorf("a payload that is cut off: %v", err)
+		}
 		if _, err := key.SignPayload(context.Background(), header, &brokenReader{1 << 20}, nil); err == nil || !strings.Contains(err.Error(), "disk on fire") {
 			t.Fatalf("%v, want the reader's error", err)
 		}

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -46,9 +45,9 @@ func (s *Session) stream(ctx context.Context, sign *wire.Sign, payload io.Reader
 	for answered := false; !answered; {
 		// Each piece gets bytes of its own: the writing goroutine still has the one before.
 		buf := make([]byte, wire.MaxPiece)
-		n, err := io.ReadFull(payload, buf)
+		n, err := fill(buf, payload)
 		digest.Write(buf[:n])
-		end := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+		end := err == io.EOF
 		if err != nil && !end {
 			give(&wire.Stream{Drop: true})
 			return nil, nil, fmt.Errorf("reading the payload: %w", err)
@@ -84,4 +83,15 @@ func (s *Session) stream(ctx context.Context, sign *wire.Sign, payload io.Reader
 		return nil, nil, refusal(early.reply.Fault)
 	}
 	return nil, nil, &wire.ProtocolError{Msg: "a reply without a fault where a signature was due"}
+}
+
+// fill reads until the buffer is full or the reader ends. io.ReadFull will not do: what it says of an end in the middle of the buffer a
+// reader says, too, whose connection broke off, and half a payload is not to be signed.
+func fill(buf []byte, r io.Reader) (n int, err error) {
+	for n < len(buf) && err == nil {
+		var m int
+		m, err = r.Read(buf[n:])
+		n += m
+	}
+	return n, err
 }
