@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,6 +22,9 @@ const healDir = ".heal"
 
 // heal makes a damaged file anew from the log. It returns the cause if that is not possible.
 func (l *Log) heal(cause error) error {
+	if errors.Is(cause, os.ErrClosed) {
+		return ErrClosed
+	}
 	var damaged *damagedFileError
 	if l.priv == nil || !errors.As(cause, &damaged) {
 		return cause
@@ -53,8 +57,11 @@ func (l *Log) healArrays() error {
 	for w.entries < entries {
 		before := w.mark
 		if err := w.next(&f); err != nil {
-			l.incurable = &CorruptError{l.path, before.offset, before.entries, readError(err)}
-			return l.incurable
+			err = l.badFrame(err, before)
+			if corrupt := (*CorruptError)(nil); errors.As(err, &corrupt) {
+				l.incurable = err
+			}
+			return err
 		}
 		var hashes, places []byte
 		for i := range f.nodes {
@@ -85,11 +92,21 @@ func (l *Log) healArrays() error {
 	return errors.Join(l.tree.sync(), l.places.sync())
 }
 
-func readError(err error) string {
-	if errors.Is(err, io.EOF) {
-		return errCutShort.Error()
+// badFrame says what it means that a frame that counts could not be read.
+func (l *Log) badFrame(err error, at mark) error {
+	switch {
+	case unreadable(err):
+		return fmt.Errorf("reading %s: %w", l.path, err)
+	case errors.Is(err, io.EOF):
+		err = errCutShort
 	}
-	return err.Error()
+	return &CorruptError{l.path, at.offset, at.entries, err.Error()}
+}
+
+// unreadable tells an error of the system from bytes that are wrong: it may pass, and no backup helps against it.
+func unreadable(err error) bool {
+	var perr *fs.PathError
+	return errors.As(err, &perr)
 }
 
 // fix writes records where the file holds others. What is in memory alone is right.
@@ -152,7 +169,7 @@ func (l *Log) readRun(dir string, from, to mark) (pieces []*run, err error) {
 	for w.entries < to.entries {
 		before := w.mark
 		if err := w.next(&f); err != nil {
-			return pieces, &CorruptError{l.path, before.offset, before.entries, readError(err)}
+			return pieces, l.badFrame(err, before)
 		}
 		for i, e := range f.entries {
 			entry, err := seal.DecodeEntry(e.bytes)

@@ -1,7 +1,10 @@
 package seallog_test
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -120,5 +123,29 @@ func TestIndexCannotBeWritten(t *testing.T) {
 	}
 	if _, err := seallog.Verify(t.Context(), dir, l.Key(), nil); err != nil {
 		t.Error(err)
+	}
+}
+
+// After Close nothing is read, and above all nothing repaired: another process may have the log.
+func TestUseAfterClose(t *testing.T) {
+	dir := t.TempDir()
+	l := openWith(t, dir, small(8))
+	fill(t, l, 0, 40)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	before := readFiles(t, dir)
+	_, _, err := l.Find(subject(1))
+	_, perr := l.ProofOf(1)
+	_, eerr := l.Entry(1)
+	_, _, cerr := l.Consistency(3)
+	_, serr := l.Sign(t.Context(), subject(1), meta, constant("x"))
+	for what, err := range map[string]error{"find": err, "proof": perr, "entry": eerr, "consistency": cerr, "sign": serr} {
+		if !errors.Is(err, seallog.ErrClosed) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if !maps.EqualFunc(before, readFiles(t, dir), bytes.Equal) {
+		t.Error("files were changed")
 	}
 }

@@ -70,6 +70,9 @@ func (l *Log) load() error {
 	if l.at.offset == 0 {
 		l.at = from
 	}
+	if unreadable(err) {
+		return l.badFrame(err, l.at)
+	}
 	if !errors.Is(err, io.EOF) {
 		if err := l.repair(size, witness, err); err != nil {
 			return err

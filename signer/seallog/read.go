@@ -137,7 +137,7 @@ func (l *Log) frames(from int64, each func(f *walked) error) error {
 		w := walk(l.file, at, nil, end)
 		for w.entries < entries {
 			if err := w.next(&f); err != nil {
-				return &CorruptError{l.path, w.offset, w.entries, readError(err)}
+				return l.badFrame(err, w.mark)
 			}
 			if err := each(&f); err != nil {
 				return err

@@ -172,6 +172,9 @@ func (v *verifier) walk(ctx context.Context, from mark) error {
 				tries = 0
 			}
 		}
+		if unreadable(err) {
+			return fmt.Errorf("reading %s: %w", v.path, err)
+		}
 		from, edge = w.mark, w.edge
 		if errors.Is(err, io.EOF) {
 			return nil
