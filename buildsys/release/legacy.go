@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/privyseal/privyseal/client"
 	"github.com/privyseal/privyseal/internal/rpmhead"
@@ -53,7 +54,12 @@ func (r *runner) signPayload(ctx context.Context, signer Signer, f *flight) (ref
 		return nil, &CutOff{"the hub", err}
 	}
 	defer body.Close()
-	s, err := signer.SignPayload(ctx, f.header, body, f.attestation)
+	checked, err := f.checked(body)
+	if err != nil {
+		return fmt.Errorf("the hub: %w", err), nil
+	}
+	s, err := signer.SignPayload(ctx, f.header, checked, f.attestation)
+	var damaged *rpmhead.DigestError
 	var no *client.RefusedError
 	var wrong *client.SignatureError
 	switch {
@@ -62,8 +68,24 @@ func (r *runner) signPayload(ctx context.Context, signer Signer, f *flight) (ref
 		return nil, nil
 	case errors.As(err, &no):
 		return fmt.Errorf("it has no payload digest of SHA-256 or better, so header and payload are signed together: %w", err), nil
+	case errors.As(err, &damaged):
+		return fmt.Errorf("its payload, as the hub gave it: %w", err), nil
 	case errors.As(err, &bad), errors.As(err, &wrong):
 		return err, nil
 	}
 	return nil, &CutOff{"the signer", err}
+}
+
+// checked holds a payload to the digests in the package's headers while it is read: the signer signs what it gets, and one
+// that was damaged on its way ends with an error before the signer is told that it has ended.
+func (f *flight) checked(body io.Reader) (io.Reader, error) {
+	var pkg rpmhead.Package
+	var err error
+	if pkg.Header, err = rpmhead.Parse(f.header, rpmhead.Limits{}); err != nil {
+		return nil, err
+	}
+	if pkg.Signature, err = rpmhead.ParseSignature(f.signature); err != nil {
+		return nil, err
+	}
+	return pkg.CheckedPayload(body)
 }

@@ -3,6 +3,9 @@ package release_test
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -307,7 +310,20 @@ func write5092As(t testing.TB, path, name string, tag byte) {
 	if i < 0 {
 		t.Fatal("the package has no tag 5092")
 	}
+	digests := func() [][]byte {
+		md, sum1, sum256 := md5.Sum(raw[pkg.HeaderStart:]), sha1.Sum(header), sha256.Sum256(header)
+		return [][]byte{md[:], fmt.Appendf(nil, "%x", sum1), fmt.Appendf(nil, "%x", sum256)}
+	}
+	was := digests()
 	header[i+3] = tag
+	for n, now := range digests() {
+		if at := bytes.Index(raw[:pkg.HeaderStart], was[n]); at >= 0 {
+			copy(raw[at:], now)
+		}
+	}
+	if err := rpmhead.VerifyDigests(bytes.NewReader(raw)); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(path, raw, 0o644); err != nil {
 		t.Fatal(err)
 	}

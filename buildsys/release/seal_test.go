@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -105,6 +106,39 @@ func TestRunNamesOldPackagesThatAreRefused(t *testing.T) {
 	}
 	if reasons["no rule allows it"] != 2 || reasons["the file is gone"] != 1 {
 		t.Errorf("reasons: %v", results)
+	}
+}
+
+// A payload that is not the one of the headers is not signed: neither one that was damaged on its way, nor a part of it.
+func TestRunSignsNoDamagedPayload(t *testing.T) {
+	for name, damage := range map[string]func([]byte) []byte{
+		"a bit": func(b []byte) []byte { b[len(b)-1] ^= 1; return b },
+		"cut":   func(b []byte) []byte { return b[:len(b)-10] },
+		"more":  func(b []byte) []byte { return append(b, 0) },
+	} {
+		s := signer(t, lab.KeyEdDSA)
+		hub := filled(t, s)
+		path := filepath.Join(t.TempDir(), "damaged-1.2-3.noarch.rpm")
+		writeLegacy(t, path, "damaged")
+		if _, err := hub.Add(tag, "damaged-1.2-3", path); err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, damage(b), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		results, sum, err := do(t, hub, s)
+		if err != nil || sum.Refused != 1 || s.Signed() != 4 {
+			t.Errorf("%s: %v, %v, %d signatures made", name, sum, err, s.Signed())
+		}
+		for _, r := range results {
+			if r.Outcome == release.OutcomeRefused && !strings.Contains(r.Reason, "damaged or altered") {
+				t.Errorf("%s: %s", name, r.Reason)
+			}
+		}
 	}
 }
 

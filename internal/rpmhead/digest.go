@@ -66,42 +66,79 @@ func (p *Package) CheckHeaderDigests() error {
 // 5092) and the size of both (tags 1000 and 270). A file of which no digest
 // covers the payload is refused.
 func (p *Package) CheckDigests(payload io.Reader) error {
-	if err := p.CheckHeaderDigests(); err != nil {
+	r, err := p.CheckedPayload(payload)
+	if err != nil {
 		return err
 	}
-	var md hash.Hash
-	var sinks []io.Writer
-	wantMD5 := p.Signature.Bin(SigMD5)
+	_, err = io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{r}, make([]byte, 256<<10))
+	return err
+}
+
+// CheckedPayload does what CheckDigests does for somebody who needs the payload:
+// it hands on what it reads, and at the end of a payload that is not the one of
+// the headers gives a [DigestError] in place of io.EOF.
+func (p *Package) CheckedPayload(payload io.Reader) (io.Reader, error) {
+	if err := p.CheckHeaderDigests(); err != nil {
+		return nil, err
+	}
+	c := &checkedPayload{p: p, r: payload}
 	if p.Signature.Has(SigMD5) {
-		md = md5.New()
-		md.Write(p.Header.Bytes())
-		sinks = append(sinks, md)
+		c.md = md5.New()
+		c.md.Write(p.Header.Bytes())
 	}
-	var pd hash.Hash
-	wantPayload, pinned := p.Header.String(TagPayloadDigest)
-	if pinned {
+	if want, pinned := p.Header.String(TagPayloadDigest); pinned {
 		algo, _ := p.Header.Uint64(TagPayloadDigestAlgo)
-		if pd = newHash(algo); pd == nil {
-			return &FormatError{Part: "header", Detail: fmt.Sprintf("payload digest of unknown algorithm %d (tag 5093)", algo)}
+		if c.pd = newHash(algo); c.pd == nil {
+			return nil, &FormatError{Part: "header", Detail: fmt.Sprintf("payload digest of unknown algorithm %d (tag 5093)", algo)}
 		}
-		sinks = append(sinks, pd)
+		c.want = want
 	}
-	if len(sinks) == 0 {
-		return &FormatError{Part: "header", Detail: "no digest covers the payload (neither tag 5092 nor 1004)"}
+	if c.md == nil && c.pd == nil {
+		return nil, &FormatError{Part: "header", Detail: "no digest covers the payload (neither tag 5092 nor 1004)"}
 	}
-	n, err := io.CopyBuffer(io.MultiWriter(sinks...), struct{ io.Reader }{payload}, make([]byte, 256<<10))
-	if err != nil {
-		return fmt.Errorf("rpm payload: %w", err)
+	return c, nil
+}
+
+type checkedPayload struct {
+	p      *Package
+	r      io.Reader
+	md, pd hash.Hash // nil where the headers have no such digest
+	want   string    // of pd
+	n      int64
+}
+
+func (c *checkedPayload) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	c.n += int64(n)
+	for _, h := range []hash.Hash{c.md, c.pd} {
+		if h != nil {
+			h.Write(b[:n])
+		}
 	}
-	if want, ok := p.size(); ok && want != uint64(n)+uint64(len(p.Header.Bytes())) {
-		return &DigestError{What: "size of header and payload", Want: fmt.Sprint(want), Got: fmt.Sprint(n + int64(len(p.Header.Bytes())))}
+	switch {
+	case err == io.EOF:
+		if bad := c.check(); bad != nil {
+			err = bad
+		}
+	case err != nil:
+		err = fmt.Errorf("rpm payload: %w", err)
 	}
-	if md != nil && !bytes.Equal(md.Sum(nil), wantMD5) {
-		return &DigestError{What: "MD5 of header and payload", Want: hex.EncodeToString(wantMD5), Got: hex.EncodeToString(md.Sum(nil))}
+	return n, err
+}
+
+func (c *checkedPayload) check() error {
+	got := uint64(c.n) + uint64(len(c.p.Header.Bytes()))
+	if want, ok := c.p.size(); ok && want != got {
+		return &DigestError{What: "size of header and payload", Want: fmt.Sprint(want), Got: fmt.Sprint(got)}
 	}
-	if pd != nil {
-		if got := hex.EncodeToString(pd.Sum(nil)); !strings.EqualFold(got, wantPayload) {
-			return &DigestError{What: "payload's digest", Want: wantPayload, Got: got}
+	if c.md != nil {
+		if got, want := c.md.Sum(nil), c.p.Signature.Bin(SigMD5); !bytes.Equal(got, want) {
+			return &DigestError{What: "MD5 of header and payload", Want: hex.EncodeToString(want), Got: hex.EncodeToString(got)}
+		}
+	}
+	if c.pd != nil {
+		if got := hex.EncodeToString(c.pd.Sum(nil)); !strings.EqualFold(got, c.want) {
+			return &DigestError{What: "payload's digest", Want: c.want, Got: got}
 		}
 	}
 	return nil

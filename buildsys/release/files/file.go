@@ -208,7 +208,12 @@ func (f *file) signWhole(ctx context.Context, s Signer) error {
 	if _, err := src.Seek(f.pkg.HeaderEnd, io.SeekStart); err != nil {
 		return &fileError{err}
 	}
-	done, err := s.SignPayload(ctx, f.pkg.Header.Bytes(), payload{src}, f.Attestation)
+	// The file was held to its digests before; it must still be that file.
+	checked, err := f.pkg.CheckedPayload(src)
+	if err != nil {
+		return &fileError{fmt.Errorf("%s: %w", f.Path, err)}
+	}
+	done, err := s.SignPayload(ctx, f.pkg.Header.Bytes(), payload{checked}, f.Attestation)
 	if err != nil {
 		return err
 	}
