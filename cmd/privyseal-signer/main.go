@@ -28,8 +28,6 @@ func run(ctx context.Context, log *slog.Logger) error {
 		return daemon.Usagef("--batch and a command exclude each other")
 	case *batch != "":
 		return c.Batch(ctx, *batch)
-	case fs.NArg() == 1 && fs.Arg(0) == "serve":
-		return c.Serve(ctx)
 	}
 	return c.Run(ctx, fs.Args())
 }

@@ -223,3 +223,45 @@ func TestLostIndexFiles(t *testing.T) {
 	foreign.restore(t, dir)
 	tryFlipped(t, dir, "all are of another log", false)
 }
+
+// An index file of another log, in the place of an older one, would not know what was signed: no second signature is made.
+func TestOlderIndexFileOfAnotherLog(t *testing.T) {
+	make := func(dir string, first int) (names []string) {
+		l := openWith(t, dir, small(4))
+		for n := first; n < first+14; n++ {
+			mustSign(t, l, n, fmt.Sprintf("signature %d", n))
+		}
+		for start := time.Now(); len(names) < 3; time.Sleep(time.Millisecond) { // the index goes to files in the background
+			if names, _ = filepath.Glob(filepath.Join(dir, "index-*")); time.Since(start) > 10*time.Second {
+				t.Fatalf("after 10 s the index has the files %v", names)
+			}
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return names
+	}
+	dir, other := t.TempDir(), t.TempDir()
+	names := make(dir, 0)
+	make(other, 1000)
+	all := readFiles(t, dir)
+	for _, path := range names {
+		name := filepath.Base(path)
+		foreign, ok := readFiles(t, other)[name]
+		if !ok {
+			t.Fatalf("the other log has no %s", name)
+		}
+		changed := maps.Clone(all)
+		changed[name] = foreign
+		changed.restore(t, dir)
+		l := openWith(t, dir, small(4))
+		for n := range 14 {
+			if s, err := l.Sign(t.Context(), subject(n), meta, constant("a second one")); err != nil || !s.Existed || s.Index != int64(n) {
+				t.Errorf("with %s of another log, subject %d: %q %v %v", name, n, s.Signature, s.Existed, err)
+			}
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

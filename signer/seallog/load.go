@@ -136,6 +136,10 @@ func (l *Log) newestMark(runs []*run, size int64) (m mark, last head, fit []*run
 	}
 	m = runs[len(runs)-1].mark
 	last, err = l.checkMark(m, size)
+	// An older one of another log would not know what was signed, and let it be signed again.
+	for i := 0; err == nil && i < len(runs)-1; i++ {
+		_, err = l.checkFrame(runs[i].mark, size)
+	}
 	if err != nil {
 		return l.start, head{}, runs, err
 	}
@@ -144,7 +148,8 @@ func (l *Log) newestMark(runs []*run, size int64) (m mark, last head, fit []*run
 
 var errShorter = errors.New("the log is shorter than its index")
 
-func (l *Log) checkMark(m mark, size int64) (head, error) {
+// checkFrame holds a mark against the frame that ends there.
+func (l *Log) checkFrame(m mark, size int64) (head, error) {
 	if m.offset > size || m.frame < l.start.offset || m.frame >= m.offset {
 		return head{}, errShorter
 	}
@@ -155,6 +160,14 @@ func (l *Log) checkMark(m mark, size int64) (head, error) {
 	}
 	if h.sum != m.sum || h.root != m.root || h.first+int64(h.count) != m.entries || m.frame+headSize+int64(h.body) != m.offset {
 		return head{}, errors.New("the index is that of another log")
+	}
+	return h, nil
+}
+
+func (l *Log) checkMark(m mark, size int64) (head, error) {
+	h, err := l.checkFrame(m, size)
+	if err != nil {
+		return head{}, err
 	}
 	hashes, err := l.tree.records()
 	if err != nil {
