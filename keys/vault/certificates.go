@@ -40,7 +40,8 @@ func (a *bindCertificate) apply(d *document) error {
 	return nil
 }
 
-// BindCertificate says that whoever presents this client certificate is user. Its SAN is the URI that it names.
+// BindCertificate says that whoever presents this client certificate is user. Its SAN is the URI that it names. It ends what the console unlocked for
+// the user.
 func (s *State) BindCertificate(by, user string, cert keys.Certificate) (*Change, error) {
 	if _, err := s.user(user); err != nil {
 		return nil, err

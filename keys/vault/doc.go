@@ -30,7 +30,8 @@
 //
 // Unlock is for a user with a passphrase. UnlockFor is for a robot without one: the console, with a holder's passphrase, seals the wrapping key to the
 // running serve, which keeps the key in memory for that user until a stated time, a freeze, a retirement, a deletion, a new wrapping key, a revoked
-// grant, a disabled user, another policy or its own end, whichever is first.
+// grant, a disabled user, its own end, or what could let others sign with it: another policy or name, a new certificate of the user, a new hub key;
+// whichever is first.
 //
 // # The life of users and keys
 //

@@ -126,7 +126,7 @@ func (a *addHubKey) apply(d *document) error {
 	return d.checkHubKeys()
 }
 
-// AddHubKey trusts a hub's attestation key from now on. Names and keys are used once, so that the log stays plain.
+// AddHubKey trusts a hub's attestation key from now on. It ends what the console unlocked for unattended users. Names and keys are used once, so that the log stays plain.
 func (s *State) AddHubKey(by, name string, key []byte) (*Change, error) {
 	public, _, err := parseHubKey(key)
 	if err != nil {

@@ -156,7 +156,7 @@ func checkUntil(until time.Time) error {
 
 // UnlockFor makes a change that carries the key's wrapping key, sealed to start (from ReadStartKey): the running serve keeps the key in memory for
 // the user, who must hold a grant of it, until then. A restart of serve ends it, and so do a freeze, a retirement, a deletion, a new
-// wrapping key, a revoked grant, a disabled user and another policy. It never reaches a disk in the clear.
+// wrapping key, a revoked grant, a disabled user, another policy or name, a new certificate of the user and a new trusted hub key. It never reaches a disk in the clear.
 func (s *State) UnlockFor(ctx context.Context, by string, start []byte, spec UnlockSpec, passphrase []byte) (*Change, error) {
 	k, err := s.key(spec.Key)
 	if err != nil {
@@ -233,8 +233,34 @@ type unattendedKey struct {
 	until  time.Time
 	wrap   uint32
 	holder string
-	policy string // SHA-256 of the policy that the console saw
+	terms  terms
 	timer  *time.Timer
+}
+
+// terms are what decides who signs what with an unattended key. Its holder unlocked it under those of then: others that let more in, which the
+// console sets without anybody's passphrase, end it.
+type terms struct {
+	policy, key, user string   // text, and the names by which it speaks of them
+	admitted          []string // certificates of the user, and trusted hub keys
+}
+
+func (s *State) terms(k *keyRecord, u *userRecord) terms {
+	t := terms{policy: s.doc.Policy, key: k.Name, user: u.Name}
+	for i := range u.Certificates {
+		t.admitted = append(t.admitted, u.Certificates[i].SHA256)
+	}
+	for i := range s.doc.HubKeys {
+		if h := &s.doc.HubKeys[i]; h.Retired.IsZero() {
+			t.admitted = append(t.admitted, h.PEM)
+		}
+	}
+	return t
+}
+
+// within tells whether t lets in nothing that then did not.
+func (t terms) within(then terms) bool {
+	return t.policy == then.policy && t.key == then.key && t.user == then.user &&
+		!slices.ContainsFunc(t.admitted, func(a string) bool { return !slices.Contains(then.admitted, a) })
 }
 
 // prepare opens what a change carries for this process, before the change counts; done keeps it, or drops what the change ends.
@@ -268,16 +294,20 @@ func (v *Vault) prepare(next *State, c *Change) (done func(), err error) {
 		if err != nil {
 			return nil, &RefusedError{err}
 		}
-		return func() { o.keep(a, opened, textSum(next.doc.Policy)) }, nil
+		u, err := next.doc.user(a.User)
+		if err != nil {
+			return nil, &RefusedError{err}
+		}
+		return func() { o.keep(a, opened, next.terms(k, u)) }, nil
 	case *lockAgain:
 		return func() { o.drop(unattendedID{a.Fingerprint, a.UserID}, nil) }, nil
 	}
 	return func() {}, nil
 }
 
-func (o *unattendedKeys) keep(a *unlockFor, key *secret.Key, policy string) {
+func (o *unattendedKeys) keep(a *unlockFor, key *secret.Key, t terms) {
 	id := unattendedID{a.Fingerprint, a.UserID}
-	u := &unattendedKey{key: key, until: a.Until, wrap: a.Wrap, holder: a.Holder, policy: policy}
+	u := &unattendedKey{key: key, until: a.Until, wrap: a.Wrap, holder: a.Holder, terms: t}
 	o.drop(id, nil)
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -305,7 +335,7 @@ func (o *unattendedKeys) drop(id unattendedID, only *unattendedKey) {
 // holds tells whether what was unlocked still counts in s.
 func (u *unattendedKey) holds(s *State, id unattendedID) bool {
 	k, ok := s.byFpr[id.fingerprint]
-	if !ok || k.Wrap != u.wrap || textSum(s.doc.Policy) != u.policy || !clock().Before(u.until) {
+	if !ok || k.Wrap != u.wrap || !clock().Before(u.until) {
 		return false
 	}
 	// A key that was extended meanwhile is, as it lies open, still the one of before.
@@ -313,7 +343,7 @@ func (u *unattendedKey) holds(s *State, id unattendedID) bool {
 		return false
 	}
 	user, ok := s.byID[id.userID]
-	return ok && s.May(user.Name, k.Name) == nil
+	return ok && s.May(user.Name, k.Name) == nil && s.terms(k, user).within(u.terms)
 }
 
 // prune drops what a new state ends.

@@ -93,13 +93,20 @@ func TestUnattended(t *testing.T) {
 
 	// What ends it, ends it at once.
 	for name, end := range map[string]func() (*Change, error){
-		"lock":          func() (*Change, error) { return v.State().LockAgain("test", "release", "robot") },
-		"freeze key":    func() (*Change, error) { return v.State().FreezeKey("test", "release") },
-		"freeze user":   func() (*Change, error) { return v.State().FreezeUser("test", "robot") },
-		"disable user":  func() (*Change, error) { return v.State().DisableUser("test", "robot") },
-		"delete key":    func() (*Change, error) { return v.State().DeleteKey("test", "release", DefaultDeleteWait) },
-		"rotate":        func() (*Change, error) { return v.State().RotateWrap(ctx, "test", "release", "bob", pass("bob")) },
-		"policy":        func() (*Change, error) { return v.State().SetPolicy("test", "another") },
+		"lock":         func() (*Change, error) { return v.State().LockAgain("test", "release", "robot") },
+		"freeze key":   func() (*Change, error) { return v.State().FreezeKey("test", "release") },
+		"freeze user":  func() (*Change, error) { return v.State().FreezeUser("test", "robot") },
+		"disable user": func() (*Change, error) { return v.State().DisableUser("test", "robot") },
+		"delete key":   func() (*Change, error) { return v.State().DeleteKey("test", "release", DefaultDeleteWait) },
+		"rotate":       func() (*Change, error) { return v.State().RotateWrap(ctx, "test", "release", "bob", pass("bob")) },
+		"policy":       func() (*Change, error) { return v.State().SetPolicy("test", "another") },
+		// What lets others in, or the same one further: the holder who unlocked was asked for none of it.
+		"certificate": func() (*Change, error) {
+			return v.State().BindCertificate("test", "robot", keys.Certificate{SHA256: strings.Repeat("cd", 32), Serial: "2", SAN: "privyseal://client/robot"})
+		},
+		"hub":           func() (*Change, error) { return v.State().AddHubKey("test", "hub1", testHubKey) },
+		"rename user":   func() (*Change, error) { return v.State().RenameUser("test", "robot", "other") },
+		"rename key":    func() (*Change, error) { return v.State().RenameKey("test", "release", "other") },
 		"grant revoked": func() (*Change, error) { return v.State().RevokeGrant(ctx, "test", "release", "robot", "", nil) },
 	} {
 		s.apply(v, unlock())
@@ -114,6 +121,8 @@ func TestUnattended(t *testing.T) {
 			"freeze key":   func() (*Change, error) { return v.State().UnfreezeKey("test", "release") },
 			"freeze user":  func() (*Change, error) { return v.State().UnfreezeUser("test", "robot") },
 			"disable user": func() (*Change, error) { return v.State().EnableUser("test", "robot") },
+			"rename user":  func() (*Change, error) { return v.State().RenameUser("test", "other", "robot") },
+			"rename key":   func() (*Change, error) { return v.State().RenameKey("test", "other", "release") },
 			"delete key":   func() (*Change, error) { return v.State().UndeleteKey("test", "release") },
 			"grant revoked": func() (*Change, error) {
 				return v.State().AddGrant(ctx, "test", "release", "robot", "ann", pass("ann"))
@@ -127,6 +136,14 @@ func TestUnattended(t *testing.T) {
 		}
 	}
 
+	// What takes something away leaves it to the others.
+	s.apply(v, unlock())
+	s.apply(v, must(v.State().RevokeCertificate("test", "2")))
+	s.apply(v, must(v.State().RetireHubKey("test", "hub1")))
+	if !open() {
+		t.Error("locked by a certificate and a hub's key that went")
+	}
+
 	// A sealed secret that was altered, or whose terms were, opens nothing.
 	for name, alter := range map[string]func(*unlockFor){
 		"bit":   func(u *unlockFor) { u.Sealed[len(u.Sealed)-1] ^= 1 },
@@ -138,6 +155,7 @@ func TestUnattended(t *testing.T) {
 		if !ok {
 			t.Fatal("not an unlock")
 		}
+		s.apply(v, must(v.State().LockAgain("test", "release", "robot")))
 		alter(a)
 		s.refused(v, c, nil, "passphrase of user ann")
 		// By a holder, who can prove whatever he likes.
