@@ -189,6 +189,7 @@ func TestTextRefusals(t *testing.T) {
 		"NUL":                   "a\x00b",
 		"Latin-1":               "caf\xe9",
 		"lone carriage return":  "a\rb\n",
+		"line too long for gpg": "a\n" + strings.Repeat("b", 16<<10) + "\n",
 		"git tag":               sampleTag,
 		"git commit":            "tree 0123456789012345678901234567890123456789\n",
 		"git tag, CR LF":        strings.ReplaceAll(sampleTag, "\n", "\r\n"),
