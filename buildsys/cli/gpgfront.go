@@ -45,7 +45,7 @@ func (a *App) runGPG(ctx context.Context, args []string) error {
 	o := bytesOptions{}
 	o.key = key
 	o.secret = passphraseSource{file: os.Getenv(envPassphrase), unattended: os.Getenv(envUnattended) == "1", tty: true}
-	object, err := a.readData("-")
+	object, err := a.readData(ctx, "-")
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,11 @@ func (a *App) needKey(cmd *cobra.Command) error {
 }
 
 // readData reads a file, or standard input as "-".
-func (a *App) readData(name string) ([]byte, error) {
+func (a *App) readData(ctx context.Context, name string) ([]byte, error) {
+	return orInterrupted(ctx, func() ([]byte, error) { return a.readAll(name) })
+}
+
+func (a *App) readAll(name string) ([]byte, error) {
 	var r io.Reader = a.term.in
 	if name != "-" {
 		f, err := os.Open(name)
@@ -203,7 +207,7 @@ func signTextCommand(a *App) *cobra.Command {
 }
 
 func (a *App) signText(ctx context.Context, o bytesOptions, file string) error {
-	text, err := a.readData(file)
+	text, err := a.readData(ctx, file)
 	if err != nil {
 		return err
 	}
@@ -236,7 +240,7 @@ func signContainerCommand(a *App) *cobra.Command {
 }
 
 func (a *App) signContainer(ctx context.Context, o bytesOptions, file, reference string) error {
-	manifest, err := a.readData(file)
+	manifest, err := a.readData(ctx, file)
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func signDataCommand(a *App) *cobra.Command {
 }
 
 func (a *App) signData(ctx context.Context, o bytesOptions, armor bool, file string) error {
-	data, err := a.readData(file)
+	data, err := a.readData(ctx, file)
 	if err != nil {
 		return err
 	}

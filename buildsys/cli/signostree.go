@@ -78,7 +78,7 @@ func (a *App) signOstree(ctx context.Context, o ostreeOptions, hash, file string
 	if err := checkHash(hash); err != nil {
 		return fmt.Errorf("%s: %w", hash, err)
 	}
-	object, err := a.readData(file)
+	object, err := a.readData(ctx, file)
 	if err != nil {
 		return err
 	}

@@ -115,15 +115,17 @@ func (t *terminal) passphrase(ctx context.Context, src passphraseSource, what st
 	case src.unattended:
 		return nil, nil
 	case src.file != "":
-		return passphraseFile(src.file)
+		return orInterrupted(ctx, func() ([]byte, error) { return passphraseFile(src.file) })
 	case src.batch:
 		if t.batch == nil {
 			t.batch = bufio.NewReaderSize(t.in, maxPassphrase+1)
 		}
-		raw, err := t.batch.ReadSlice(0)
+		raw, err := orInterrupted(ctx, func() ([]byte, error) { return t.batch.ReadSlice(0) })
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
 			return nil, failf("", "the passphrase on standard input is longer than %d bytes", maxPassphrase)
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
 		case err != nil:
 			return nil, failf("with --batch a passphrase ends with a NUL byte", "no passphrase for %s on standard input", what)
 		}
@@ -198,6 +200,26 @@ func (t *terminal) ask(ctx context.Context, f *os.File, prompt string) ([]byte, 
 	case <-ctx.Done():
 		_ = term.Restore(fd, before)
 		fmt.Fprintln(t.err)
+		return nil, ctx.Err()
+	}
+}
+
+// orInterrupted reads what may never come, from a terminal or a FIFO, until the program is interrupted, which
+// no read notices. The read that is left behind ends with the program.
+func orInterrupted(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
+	type answer struct {
+		data []byte
+		err  error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		data, err := read()
+		got <- answer{data, err}
+	}()
+	select {
+	case a := <-got:
+		return a.data, a.err
+	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
