@@ -11,3 +11,10 @@ func SetAttestationAge(t *testing.T, age time.Duration) {
 	attestationAge = age
 	t.Cleanup(func() { attestationAge = was })
 }
+
+// SetFileStall changes for how long a server of files may be silent, until the test ends.
+func SetFileStall(t *testing.T, d time.Duration) {
+	was := fileStall
+	fileStall = d
+	t.Cleanup(func() { fileStall = was })
+}
