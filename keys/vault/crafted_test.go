@@ -46,6 +46,9 @@ func TestCraftedChanges(t *testing.T) {
 	s.addKey(v, "release", "ann")
 	s.addKey(v, "other", "ann", "bob")
 	s.apply(v, must(v.State().AddUser(ctx, "test", "mallory", pass("mallory"))))
+	s.apply(v, must(v.State().AddUser(ctx, "test", "gone", pass("gone"))))
+	gone := must(v.State().user("gone")).PublicKey
+	s.apply(v, must(v.State().DeleteUser("test", "gone")))
 	state := v.State()
 	record := func(name string) keyRecord { return *must(state.key(name)) }
 	user := func(name string) userRecord { return *must(state.user(name)) }
@@ -95,6 +98,7 @@ func TestCraftedChanges(t *testing.T) {
 		{"a hub's key with words above it", "hub-key-add", &addHubKey{"hub1", "above\n" + string(testHubKey)}},
 		{"a user who is called as what gives a key's first grants", "user-add", &addUser{newUser(func(u *userRecord) { u.Name = byConsole })}},
 		{"a user with another's key pair", "user-add", &addUser{newUser(func(u *userRecord) { u.PublicKey = ann.PublicKey })}},
+		{"a user with the key pair of one who was deleted", "user-add", &addUser{newUser(func(u *userRecord) { u.PublicKey = gone })}},
 		{"a user with a certificate", "user-add", &addUser{newUser(func(u *userRecord) {
 			u.Certificates = []certRecord{{SHA256: strings.Repeat("ab", 32), SAN: "privyseal://client/new"}}
 		})}},
