@@ -58,6 +58,10 @@ func TestLogOverTheGap(t *testing.T) {
 		t.Errorf("the export says\n%s", said)
 	}
 	check("4 entries, 0 of them signatures", "@file --checkpoint-out @seen --out @copy")
+	r.must("log key --out @key")
+	if out, err := r.elsewhere("log import-check @file --key @key"); err != nil || !strings.Contains(out, "4 entries") {
+		t.Errorf("with the key in a file: %v\n%s", err, out)
+	}
 	if !bytes.Equal(must(os.ReadFile(r.path("file"))), must(os.ReadFile(r.path("copy")))) {
 		t.Error("the copy is not what was checked")
 	}

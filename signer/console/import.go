@@ -17,11 +17,27 @@ import (
 	"github.com/privyseal/privyseal/signer/seallog"
 )
 
+// logKeyOf reads a log key that is given itself or by the name of a file.
+func logKeyOf(text string) (seal.LogKey, error) {
+	key, err := seal.ParseLogKey(text)
+	if err == nil {
+		return key, nil
+	}
+	data, fileErr := readFile(text, 4096)
+	if fileErr != nil {
+		return key, fmt.Errorf("%w; nor is it a file: %w", err, fileErr)
+	}
+	if key, err = seal.ParseLogKey(strings.TrimSpace(string(data))); err != nil {
+		return key, fmt.Errorf("%s: %w", text, err)
+	}
+	return key, nil
+}
+
 // logImportCheck checks an export on another machine, which has no vault: an export's file, or its parts in any order, however many files
 // they stand in.
 func (c *Console) logImportCheck(ctx context.Context, args []string) error {
 	f := c.form()
-	key := f.String("key", "", "`KEY` of the log, as log key prints it on the signer")
+	key := f.String("key", "", "`KEY` of the log, as log key prints it on the signer, or a file with it")
 	against := f.in("against", "`file` with the checkpoint that was seen last: the export must continue it")
 	out := f.out("out", "`file` to write what the parts hold")
 	saved := f.out("checkpoint-out", "`file` for the new checkpoint, for the next --against and --since")
@@ -29,7 +45,7 @@ func (c *Console) logImportCheck(ctx context.Context, args []string) error {
 	var verifier seal.LogKey
 	f.need(func() (err error) {
 		if *key != "" {
-			verifier, err = seal.ParseLogKey(*key)
+			verifier, err = logKeyOf(*key)
 		}
 		return err
 	})
