@@ -36,13 +36,13 @@ func restrict(c Config) (files, network func() (string, error)) {
 	files = func() (string, error) {
 		failed = enforce(c)
 		if failed == nil && abi < landlockFiles {
-			return "", fmt.Errorf("Landlock %d leaves some operations on files open; version %d is needed", abi, landlockFiles)
+			return "", fmt.Errorf("version %d of Landlock leaves some operations on files open; version %d is needed", abi, landlockFiles)
 		}
 		return fmt.Sprintf("Landlock %d: %d directories to write, %d paths to read", abi, len(c.Write), len(c.Read)), failed
 	}
 	network = func() (string, error) {
 		if failed == nil && abi < landlockNetwork {
-			return "", fmt.Errorf("Landlock %d knows no ports; version %d is needed", abi, landlockNetwork)
+			return "", fmt.Errorf("version %d of Landlock knows no ports; version %d is needed", abi, landlockNetwork)
 		}
 		scopes := "no signals or abstract sockets outwards"
 		if abi < landlockScopes {
@@ -74,7 +74,7 @@ func enforce(c Config) error {
 		rules = append(rules, landlock.ConnectTCP(p))
 	}
 	if err := landlock.V7.BestEffort().Restrict(rules...); err != nil {
-		return fmt.Errorf("Landlock: %w", err)
+		return fmt.Errorf("entering a Landlock domain: %w", err)
 	}
 	return nil
 }
