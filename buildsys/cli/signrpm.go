@@ -370,16 +370,23 @@ func (f *fileSigning) Headers(ctx context.Context, ids []int64) ([]release.Heade
 		}
 		region, err := files.WithIMA(ctx, f.key, list[i].Main, list[i].Signature, word)
 		if err != nil {
-			var no *client.RefusedError
-			if errors.As(err, &no) {
-				if i > 0 {
-					return list[:i], nil // and this one alone the next time
-				}
-				err = &release.PackageError{Err: fmt.Errorf("IMA signatures of its files: %w", err)}
+			if !aboutPackage(err) {
+				return nil, &release.CutOff{Who: "the signer", Err: err}
 			}
-			return nil, err
+			if i > 0 {
+				return list[:i], nil // and this one alone the next time
+			}
+			return nil, &release.PackageError{Err: fmt.Errorf("IMA signatures of its files: %w", err)}
 		}
 		list[i].Signature = region
 	}
 	return list, nil
+}
+
+// aboutPackage tells a word about one package from the end of the session.
+func aboutPackage(err error) bool {
+	var no *client.RefusedError
+	var bad *client.SignatureError
+	var form *rpmhead.FormatError
+	return errors.As(err, &no) || errors.As(err, &bad) || errors.As(err, &form)
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,18 +24,18 @@ func TestFilesThatFallSilent(t *testing.T) {
 	s := signer(t, lab.KeyEdDSA)
 	hub := filled(t, s)
 	end := make(chan struct{})
-	var silent string // "all": not even a header comes; "body": half of it
+	var silent atomic.Value // "all": not even a header comes; "body": half of it
 	mux := http.NewServeMux()
 	mux.Handle("/", &wire{t, hub, s})
 	mux.HandleFunc("/kojifiles/", func(w http.ResponseWriter, r *http.Request) {
-		if silent != "all" {
+		if silent.Load() != "all" {
 			w.Header().Set("Content-Range", "bytes 100-199/200")
 			w.Header().Set("Content-Length", "100")
 			w.WriteHeader(http.StatusPartialContent)
 			fmt.Fprint(w, strings.Repeat("x", 50))
 			w.(http.Flusher).Flush()
 		}
-		if silent != "" {
+		if silent.Load() != "" {
 			<-end
 			return
 		}
@@ -54,7 +55,8 @@ func TestFilesThatFallSilent(t *testing.T) {
 	if err != nil || len(rpms) == 0 {
 		t.Fatal(rpms, err)
 	}
-	for _, silent = range []string{"", "body", "all"} {
+	for _, how := range []string{"", "body", "all"} {
+		silent.Store(how)
 		done := make(chan error, 1)
 		go func() {
 			body, err := remote.Payload(t.Context(), rpms[0], 100)
@@ -68,11 +70,11 @@ func TestFilesThatFallSilent(t *testing.T) {
 		select {
 		case err := <-done:
 			var bad *release.PackageError
-			if silent == "" && err != nil || silent != "" && (!errors.As(err, &bad) || !strings.Contains(err.Error(), "silent")) {
-				t.Errorf("silent %q: %v", silent, err)
+			if how == "" && err != nil || how != "" && (!errors.As(err, &bad) || !strings.Contains(err.Error(), "silent")) {
+				t.Errorf("silent %q: %v", how, err)
 			}
 		case <-time.After(15 * time.Second):
-			t.Fatalf("silent %q: it is waited for", silent)
+			t.Fatalf("silent %q: it is waited for", how)
 		}
 	}
 }

@@ -142,6 +142,22 @@ func TestRunSignsNoDamagedPayload(t *testing.T) {
 	}
 }
 
+// Where headers are prepared by the signer (IMA), its end is told as the signer's.
+func TestRunSaysWhoFailed(t *testing.T) {
+	s := signer(t, lab.KeyEdDSA)
+	hub := filled(t, s)
+	hub.Fail = func(method string, _ int) error {
+		if method == "Headers" {
+			return &release.CutOff{Who: "the signer", Err: errors.New("it went away")}
+		}
+		return nil
+	}
+	_, _, err := do(t, hub, s)
+	if err == nil || err.Error() != "the signer failed in the middle: it went away" {
+		t.Errorf("%v", err)
+	}
+}
+
 // Each header goes to the signer with the hub's word about it, and a package that
 // left the tag meanwhile is not signed for it.
 func TestRunAttests(t *testing.T) {
