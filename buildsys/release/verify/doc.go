@@ -36,6 +36,7 @@
 //
 // # Limits
 //
-// Those of rpmhead, pgp and seal; what is no file is never waited for. A tree holds the proofs of one repository in memory
-// at a time, about 2 KB a package.
+// Those of rpmhead, pgp and seal; what is no file is never waited for. A tree holds
+// the proofs of one repository, and of those around it, in memory at a time, about
+// 2 KB a package.
 package verify

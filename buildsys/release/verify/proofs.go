@@ -52,24 +52,25 @@ func readShort(path string, most int64) ([]byte, error) {
 	return text, err
 }
 
-// bundles remembers the bundle that was read last: packages of a tree come one
-// repository after the other.
+// bundles remembers the bundles that were read for the repository at hand, and for
+// those around it: packages of a tree come one repository after the other.
 type bundles struct {
-	path   string
-	proofs map[[sha256.Size]byte][][]byte
-	err    error
-	none   map[string]bool // directories without one
+	read map[string]*proofs // by directory
+	none map[string]bool    // directories without one
 }
 
-func newBundles() *bundles { return &bundles{none: map[string]bool{}} }
+// proofs are those of a bundle, by the digest of the header.
+type proofs struct {
+	of  map[[sha256.Size]byte][][]byte
+	err error
+}
+
+func newBundles() *bundles { return &bundles{read: map[string]*proofs{}, none: map[string]bool{}} }
 
 func (b *bundles) find(dir string, header [sha256.Size]byte) ([][]byte, error) {
 	for range maxUp {
-		path := filepath.Join(dir, bundle.FileName)
-		if path == b.path || !b.none[dir] && b.read(path) {
-			if len(b.proofs[header]) > 0 || b.err != nil {
-				return b.proofs[header], b.err
-			}
+		if p := b.in(dir); p != nil && (len(p.of[header]) > 0 || p.err != nil) {
+			return p.of[header], p.err
 		}
 		up := filepath.Dir(dir)
 		if up == dir {
@@ -80,25 +81,40 @@ func (b *bundles) find(dir string, header [sha256.Size]byte) ([][]byte, error) {
 	return nil, nil
 }
 
-// read takes a bundle in; false when there is none.
-func (b *bundles) read(path string) bool {
+// in gives the bundle of a directory, nil when it has none.
+func (b *bundles) in(dir string) *proofs {
+	if p := b.read[dir]; p != nil || b.none[dir] {
+		return p
+	}
+	path := filepath.Join(dir, bundle.FileName)
 	f, err := durable.OpenRegular(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		b.none[filepath.Dir(path)] = true
-		return false
+		b.none[dir] = true
+		return nil
 	}
-	*b = bundles{path: path, proofs: map[[sha256.Size]byte][][]byte{}, none: b.none}
+	for other := range b.read {
+		if !within(dir, other) && !within(other, dir) {
+			delete(b.read, other)
+		}
+	}
+	p := &proofs{of: map[[sha256.Size]byte][][]byte{}, err: err}
+	b.read[dir] = p
 	if err != nil {
-		b.err = err
-		return true
+		return p
 	}
 	defer f.Close()
 	err = bundle.Read(f, func(it bundle.Item) error {
-		b.proofs[it.Header] = append(b.proofs[it.Header], it.Proof)
+		p.of[it.Header] = append(p.of[it.Header], it.Proof)
 		return nil
 	})
 	if err != nil {
-		b.err = fmt.Errorf("%s: %w", path, err)
+		p.err = fmt.Errorf("%s: %w", path, err)
 	}
-	return true
+	return p
+}
+
+// within tells whether a directory is below another.
+func within(dir, above string) bool {
+	rel, err := filepath.Rel(above, dir)
+	return err == nil && filepath.IsLocal(rel)
 }
