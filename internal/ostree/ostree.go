@@ -104,6 +104,7 @@ func parse(meta []byte) ([]entry, error) {
 		return nil, err
 	}
 	entries := make([]entry, len(raw))
+	seen := make(map[string]bool, len(raw))
 	for i, b := range raw {
 		// One framing offset, of the key's end; the variant fills the rest.
 		n := width(len(b))
@@ -114,11 +115,16 @@ func parse(meta []byte) ([]entry, error) {
 		if end < 1 || end > uint64(body) || b[end-1] != 0 || bytes.IndexByte(b[:end-1], 0) >= 0 {
 			return nil, errors.New("ostree metadata: a key that does not end where it should")
 		}
+		key := string(b[:end-1])
+		if seen[key] {
+			return nil, fmt.Errorf("ostree metadata: key %.60q stands twice, and readers would see different values", key)
+		}
+		seen[key] = true
 		start := align(int(end), 8)
 		if start > body {
 			return nil, errors.New("ostree metadata: an entry without a value")
 		}
-		entries[i] = entry{string(b[:end-1]), b[start:body]}
+		entries[i] = entry{key, b[start:body]}
 	}
 	return entries, nil
 }

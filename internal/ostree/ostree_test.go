@@ -93,6 +93,22 @@ func TestFromNothing(t *testing.T) {
 	}
 }
 
+// TestKeyTwice holds that metadata of which readers would see different signatures is not added to.
+func TestKeyTwice(t *testing.T) {
+	one, err := AddSignature(nil, []byte("one"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := parse(one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	twice := marshal(append(entries, entries[0]))
+	if _, err := AddSignature(twice, []byte("two")); err == nil || !strings.Contains(err.Error(), "twice") {
+		t.Errorf("a signature is added: %v", err)
+	}
+}
+
 func FuzzAddSignature(f *testing.F) {
 	one, err := AddSignature(nil, []byte("packet"))
 	if err != nil {

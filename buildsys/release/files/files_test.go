@@ -228,6 +228,29 @@ func TestNoFiles(t *testing.T) {
 	}
 }
 
+// stray is a signer that answers what was not asked.
+type stray struct{ *signer }
+
+func (s stray) SignHeaders(ctx context.Context, in <-chan client.HeaderRequest, out func(client.HeaderResult)) error {
+	out(client.HeaderResult{ID: 4711, Packet: []byte("x")})
+	return s.signer.SignHeaders(ctx, in, out)
+}
+
+// TestStrayAnswer holds that an answer to nothing changes nothing.
+func TestStrayAnswer(t *testing.T) {
+	s := newSigner(t)
+	n := 0
+	job := Job{Certificate: s.Certificate, Signer: stray{s}, Items: []Item{{Path: lab.RPM{Name: "one"}.Write(t, t.TempDir())}}}
+	err := job.Run(t.Context(), func(r release.Result) {
+		if n++; r.Outcome != release.OutcomeSigned {
+			t.Errorf("%+v", r)
+		}
+	})
+	if err != nil || n != 1 {
+		t.Errorf("%d results: %v", n, err)
+	}
+}
+
 // TestDamaged holds that a file whose digests are wrong is not signed.
 func TestDamaged(t *testing.T) {
 	path := lab.RPM{Name: "damaged"}.Write(t, t.TempDir())

@@ -70,6 +70,9 @@ func (j *Job) Run(ctx context.Context, report func(release.Result)) error {
 	})
 	err := j.Signer.SignHeaders(ctx, requests, func(res client.HeaderResult) {
 		f := r.take(res.ID)
+		if f == nil {
+			return // an answer to what was not asked
+		}
 		if res.Err != nil {
 			r.refuse(f, res.Err)
 			return
