@@ -497,6 +497,8 @@ func TestPolicyAndHubKeys(t *testing.T) {
 	s.apply(v, must(v.State().RetireHubKey("test", "hub1")))
 	c, err = v.State().RetireHubKey("test", "hub1")
 	s.refused(v, c, err, "was retired on")
+	c, err = v.State().AddHubKey("test", "hub1", bytes.Replace(testHubKey, []byte("Gb9E"), []byte("Gb9F"), 1))
+	s.refused(v, c, err, "name is taken, by a retired key too")
 	if got := v.State().HubKeys(); len(got) != 1 || got[0].Retired.IsZero() || len(got[0].Key) != 32 || !isHex(got[0].ID, 64) {
 		t.Errorf("%+v", got)
 	}

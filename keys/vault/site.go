@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/privyseal/privyseal/keys"
 )
 
 // HubKey is an attestation key of a hub that the console trusts.
@@ -135,6 +137,11 @@ func (s *State) AddHubKey(by, name string, key []byte) (*Change, error) {
 	plain, err := hubKeyPEM(public)
 	if err != nil {
 		return nil, err
+	}
+	for _, k := range s.doc.HubKeys {
+		if k.Name == name {
+			return nil, fmt.Errorf("hub key %.70q: %w, by a retired key too: give the new key a name of its own", name, keys.ErrExists)
+		}
 	}
 	a := &addHubKey{name, plain}
 	if err := a.apply(s.doc.clone()); err != nil {
