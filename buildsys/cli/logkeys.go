@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -98,4 +99,58 @@ func listLogKeysCommand(a *App) *cobra.Command {
 		return nil
 	}
 	return cmd
+}
+
+func getLogCheckpointCommand(a *App) *cobra.Command {
+	cmd := a.newCommand(groupSign, "get-log-checkpoint [options] [<signer>]", "Print the highest checkpoint that the hub saw of a signer's log")
+	cmd.Long = "Prints the highest checkpoint that the hub saw of a signer's log, signed by the signer. Carried to\n" +
+		"the signer's console, \"privyseal-signer log verify --against FILE\" tells whether its log still\n" +
+		"continues it. The signer need not be named where the hub knows one log."
+	out := cmd.Flags().StringP("output", "o", "", "write to `FILE` instead of standard output")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 1 {
+			return usagef(cmd, "give the name of one signer")
+		}
+		ctx := cmd.Context()
+		s, err := a.anonymous(ctx)
+		if err != nil {
+			return err
+		}
+		keys, err := s.api.LogKeys(ctx)
+		if err != nil {
+			return err
+		}
+		origin, err := pickLog(keys, args)
+		if err != nil {
+			return err
+		}
+		seen, err := s.api.LogCheckpoint(ctx, origin)
+		if err != nil {
+			return err
+		}
+		if seen == nil {
+			return failf("it sees the first one when something is signed for it", "the hub saw no checkpoint of %s yet", origin)
+		}
+		return a.write(*out, []byte(seen.Note))
+	}
+	return cmd
+}
+
+// pickLog is the log that a signer's name means, or the only one.
+func pickLog(keys []api.LogKey, args []string) (string, error) {
+	var origins []string
+	for _, k := range keys {
+		if !slices.Contains(origins, k.Origin) && (len(args) == 0 || k.Origin == args[0] || k.Origin == "privyseal/"+args[0]) {
+			origins = append(origins, k.Origin)
+		}
+	}
+	switch {
+	case len(origins) == 1:
+		return origins[0], nil
+	case len(origins) > 1:
+		return "", failf("name the signer", "the hub knows %d logs: %s", len(origins), strings.Join(origins, ", "))
+	case len(args) == 1:
+		return "", failf("list-log-keys shows those there are", "the hub knows no log of a signer %.80q", args[0])
+	}
+	return "", failf("an administrator tells it one with add-log-key", "the hub knows no signer's log")
 }

@@ -27,6 +27,7 @@ var table = []func(*App) *cobra.Command{
 	addLogKeyCommand,
 	retireLogKeyCommand,
 	listLogKeysCommand,
+	getLogCheckpointCommand,
 
 	helloCommand,
 	versionCommand,

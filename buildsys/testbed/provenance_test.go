@@ -78,6 +78,17 @@ func TestLogKeys(t *testing.T) {
 		t.Errorf("with the log's key: %v", res)
 	}
 	s.command(t, "KOJI_CONF", "add-log-key", "nonsense").says(t, 1, "neither a log key")
+
+	// What the hub saw of the log is what the console holds its log against.
+	seen := filepath.Join(t.TempDir(), "seen")
+	s.must(t, "KOJI_CONF", "get-log-checkpoint", "-o", seen)
+	out, err := exec.Command(filepath.Join(s.bin, "privyseal-signer"), "--vault", s.env["SIGNER_VAULT"], "--batch",
+		write(t, filepath.Join(t.TempDir(), "batch"), "log verify --against "+seen+"\n")).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "it continues the checkpoint of ") {
+		t.Errorf("log verify --against what the hub saw: %v\n%s", err, out)
+	}
+	s.command(t, "KOJI_CONF", "get-log-checkpoint", "signer1").says(t, 0, "privyseal/signer1\n")
+	s.command(t, "KOJI_CONF", "get-log-checkpoint", "signer9").says(t, 1, "no log of a signer", "list-log-keys")
 }
 
 var oldFiles = []string{"old-1.0-1.el5.src.rpm", "old-1.0-1.el5.noarch.rpm", "old-1.0-1.el6.src.rpm", "old-1.0-1.el6.noarch.rpm"}
