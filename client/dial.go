@@ -76,6 +76,9 @@ func Dial(ctx context.Context, cfg Config) (*Session, error) {
 	if err := s.checkLog(ctx); err != nil {
 		s.end(&SessionError{Kind: ErrClosed, Where: "signer"})
 		conn.NetConn().Close()
+		if ctx.Err() != nil || errors.As(err, new(*wire.ProtocolError)) {
+			err = signerError(ctx, err)
+		}
 		return nil, err
 	}
 	return s, nil
@@ -94,10 +97,13 @@ func greet(ctx context.Context, conn *tls.Conn, cfg Config) (*Session, error) {
 	}
 	if f.Type == wire.TypeReply {
 		reply, err := r.Reply(f)
-		if err == nil && reply.Fault != nil {
-			err = reply.Fault
+		switch {
+		case err != nil:
+			return nil, err
+		case reply.Fault == nil:
+			return nil, &wire.ProtocolError{Msg: "a reply without a fault where a greeting was due"}
 		}
-		return nil, err
+		return nil, reply.Fault
 	}
 	g, err := r.Greeting(f)
 	if err != nil {

@@ -20,11 +20,14 @@ import (
 	"github.com/privyseal/privyseal/client"
 	"github.com/privyseal/privyseal/internal/hop"
 	"github.com/privyseal/privyseal/internal/pki"
+	"github.com/privyseal/privyseal/internal/wire"
 	"github.com/privyseal/privyseal/signer"
 )
 
 // impostor parks at the bridge with an outer certificate, and answers clients with an inner one.
 type impostor struct {
+	says func(w *wire.Writer) // to a client that is connected; nil for nothing
+
 	mu    sync.Mutex
 	heard bytes.Buffer // what clients said inside TLS
 }
@@ -65,6 +68,11 @@ func (i *impostor) start(s *site, outer, outerCA, inner, innerCA string) error {
 		tc := tls.Server(conn, cfg)
 		if tc.HandshakeContext(ctx) != nil {
 			return
+		}
+		if i.says != nil {
+			w := wire.NewWriter(tc)
+			i.says(w)
+			w.Flush()
 		}
 		buf := make([]byte, 4096)
 		for {

@@ -25,6 +25,27 @@ func (s *site) policy(lines ...string) {
 	}
 }
 
+// A policy of thousands of rules is explained, as far as an answer has room: at its end, where the decision is.
+func TestLongPolicyIsExplained(t *testing.T) {
+	s := upSite(t)
+	var lines []string
+	for i := range 6000 {
+		lines = append(lines, fmt.Sprintf("name some-package-%04d another-package-%04d && operation rpm-header :: deny package %d is not for this key", i, i, i))
+	}
+	s.policy(append(lines, "all :: allow")...)
+	key := s.unlock(keyEdDSA)
+	d, err := key.Explain(context.Background(), client.OpRPMHeader, sample(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(d.Trace); !d.Allow || n < 1000 || d.Trace[n-1].Test != "all" || !d.Trace[n-1].Matched {
+		t.Errorf("allow %v by %q, %d steps", d.Allow, d.Rule, n)
+	}
+	if r := signAll(t, key, [][]byte{sample(t)}); r[0].Err != nil {
+		t.Error(r[0].Err)
+	}
+}
+
 // Without a policy nothing is signed, and a policy is asked for every request: also for what was signed before.
 func TestPolicyIsAskedForEveryRequest(t *testing.T) {
 	s := upSite(t)

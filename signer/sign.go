@@ -3,6 +3,7 @@ package signer
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -275,6 +276,7 @@ func (ss *session) explain(ctx context.Context, s *wire.Sign) *wire.Decision {
 				Test: t.Test, Result: t.Holds, Why: t.Saw})
 		}
 	}
+	d.Trace = lastSteps(d.Trace)
 	if r.Op != wire.OpRPMPayload { // whose digest is known when all of it has come
 		_, d.Existed, err = ss.record.Find(r.subject(sha256.Sum256(r.content.signed)))
 		if err != nil {
@@ -282,6 +284,21 @@ func (ss *session) explain(ctx context.Context, s *wire.Sign) *wire.Decision {
 		}
 	}
 	return d
+}
+
+// maxTrace is what an answer, which is one frame, has room for of a decision's steps.
+const maxTrace = wire.MaxFrame - 128<<10
+
+// lastSteps are those that an answer has room for: at the end stands the rule that decides.
+func lastSteps(steps []wire.TraceStep) []wire.TraceStep {
+	size := 0
+	for i := len(steps) - 1; i >= 0; i-- {
+		b, err := json.Marshal(steps[i])
+		if size += len(b) + 1; err != nil || size > maxTrace {
+			return steps[i+1:]
+		}
+	}
+	return steps
 }
 
 // undecided is a refusal in which the policy had no part.

@@ -142,7 +142,7 @@ type Decision struct {
 	Code    Code        `json:"code,omitempty"`   // of the fault that the request would get
 	What    string      `json:"what,omitempty"`   // what the signer read: a NEVRA, a tag's name
 	Existed bool        `json:"existed"`          // the signature is in the log already
-	Trace   []TraceStep `json:"trace,omitempty"`  // the tests that were asked, in order
+	Trace   []TraceStep `json:"trace,omitempty"`  // the tests that were asked, in order; of very many the last
 }
 
 // TraceStep is one test of the policy and what it said.
