@@ -129,7 +129,7 @@ func (a *App) signBytes(ctx context.Context, o bytesOptions, op, purpose string,
 		return nil, err
 	}
 	if made != nil && o.proof != "" {
-		err = durable.WriteFile(o.proof, made.Proof, 0o644)
+		err = a.write(o.proof, made.Proof)
 	}
 	return made, err
 }

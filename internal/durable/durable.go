@@ -77,8 +77,12 @@ type File struct {
 	done bool
 }
 
-// Create starts a file that will appear at path. The directory must exist.
+// Create starts a file that will appear at path. The directory must exist. A device, FIFO or socket that is there is
+// refused: root would rename the file over /dev/null.
 func Create(path string, perm fs.FileMode) (*File, error) {
+	if err := replaceable(path); err != nil {
+		return nil, fmt.Errorf("creating %s: %w", path, err)
+	}
 	for range 100 {
 		temp := tempName(path)
 		f, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, perm)

@@ -1,9 +1,12 @@
 package durable
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -23,4 +26,27 @@ func OpenRegular(path string) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// replaceable refuses a path at which there is something that a file must not take the place of. A link is replaced, not
+// followed, unless it is the name of a device, as /dev/stdout is, whatever stands behind it at the moment.
+func replaceable(path string) error {
+	link, err := os.Lstat(path)
+	if err != nil {
+		return nil // nothing is there, or making the file tells why it cannot be looked at
+	}
+	mode := link.Mode()
+	if mode&fs.ModeSymlink != 0 {
+		dir, err := filepath.Abs(filepath.Dir(path))
+		if err == nil && (dir == "/dev" || strings.HasPrefix(dir+"/", "/dev/fd/") || strings.HasPrefix(dir, "/proc/")) {
+			return errors.New("it is the name of a device, not of a file: name a file")
+		}
+		if target, err := os.Stat(path); err == nil {
+			mode = target.Mode()
+		}
+	}
+	if mode&(fs.ModeDevice|fs.ModeCharDevice|fs.ModeNamedPipe|fs.ModeSocket) != 0 {
+		return fmt.Errorf("what is there is no file (%s), and none is put in its place: name a file", mode.Type())
+	}
+	return nil
 }
