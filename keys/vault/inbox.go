@@ -172,11 +172,11 @@ func readOwned(path string, limit int64) (data []byte, uid int, err error) {
 		return nil, 0, err
 	}
 	if !st.Mode().IsRegular() {
-		return nil, 0, errors.New("not a regular file")
+		return nil, 0, fmt.Errorf("%s: not a regular file", path)
 	}
 	owner, ok := st.Sys().(*syscall.Stat_t)
 	if !ok {
-		return nil, 0, errors.New("file without an owner")
+		return nil, 0, fmt.Errorf("%s: file without an owner", path)
 	}
 	if st.Size() > limit {
 		return nil, 0, fmt.Errorf("%d bytes are more than the limit of %d", st.Size(), limit)
