@@ -147,6 +147,10 @@ func (a *App) connect(ctx context.Context, c *Config, p patience, login bool) (*
 		if errors.As(err, &op) && op.Op == "remote error" { // crypto/tls: an alert from the hub
 			return nil, failf("has it expired, and is it a user's of the hub's own CA?", "the hub at %s refuses the certificate %s: %w", c.Server, c.Cert, err)
 		}
+		var strange x509.UnknownAuthorityError
+		if errors.As(err, &strange) {
+			return nil, failf("serverca in the configuration names the CA that the hub's certificate must be of", "not the hub that is trusted, at %s: %w", c.Server, err)
+		}
 		return nil, failf("is the hub up, and is server right in the configuration?", "cannot reach the hub at %s: %w", c.Server, err)
 	}
 	if version != 1 {

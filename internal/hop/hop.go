@@ -38,6 +38,7 @@
 package hop
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -85,6 +86,9 @@ func LoadIdentity(certFile, keyFile, caFile string) (*Identity, error) {
 	key, err := readPEM(keyFile, "private key")
 	if err != nil {
 		return nil, err
+	}
+	if !bytes.Contains(key, []byte("PRIVATE KEY-----")) {
+		return nil, fmt.Errorf("%s holds no private key: put it behind the certificate in the same file, or name the file that it is in", keyFile)
 	}
 	cas, err := readPEM(caFile, "CA certificate")
 	if err != nil {

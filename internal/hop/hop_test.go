@@ -364,8 +364,10 @@ func TestLoadIdentity(t *testing.T) {
 			t.Errorf("%s: %v %v", name, self, err)
 		}
 	}
+	if _, err := LoadIdentity(certFile, "", caFile); err == nil || !strings.Contains(err.Error(), "holds no private key: put it behind") {
+		t.Errorf("a certificate alone: %v", err)
+	}
 	for name, files := range map[string][3]string{
-		"no key":             {certFile, "", caFile},
 		"another's key":      {certFile, wrongKey, caFile},
 		"missing":            {filepath.Join(dir, "none"), "", caFile},
 		"leaf instead of CA": {oneFile, "", certFile},
