@@ -68,7 +68,7 @@ func (b *budget) close(user string) {
 	}
 }
 
-// book waits for room for n bytes, in the end for as long as the context that wait
+// book makes room for n bytes, where there is none for as long as the context that wait
 // makes; give it back by what it returns.
 func (b *budget) book(user string, lane wire.Lane, n int, wait func() (context.Context, context.CancelFunc)) (release func(), err error) {
 	sems := b.of(user, lane, n)
@@ -76,12 +76,12 @@ func (b *budget) book(user string, lane wire.Lane, n int, wait func() (context.C
 		if sem.TryAcquire(int64(n)) {
 			continue
 		}
-		ctx, cancel := wait()
+		ctx, end := wait()
 		err := sem.Acquire(ctx, int64(n))
 		if err != nil {
 			err = context.Cause(ctx)
 		}
-		cancel()
+		end()
 		if err != nil {
 			free(sems[:i], n)
 			return nil, err

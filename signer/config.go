@@ -27,7 +27,8 @@ type Config struct {
 	CageRequire []cage.Wall
 }
 
-// Limits of the signer. Zero fields take the defaults.
+// Limits of the signer. Zero fields take the defaults. Pause and Write are less than
+// hop.UserTimeout, after which a kernel would end the connection without a word.
 type Limits struct {
 	Sessions        int           // at once; 64
 	SessionsPerUser int           // at once; 48
@@ -38,9 +39,10 @@ type Limits struct {
 	ParkSilence     time.Duration // of the bridge; 15 s
 	Idle            time.Duration // of a client; 3 min
 	Streams         int           // payloads of one session at once; 2
-	Queue           time.Duration // for a turn, or for room; 2 min
+	Queue           time.Duration // for a turn; 2 min
+	Pause           time.Duration // of reading from a client, for room or because a payload waits for a turn; 12 s
 	Message         time.Duration // for one message, or the next piece of a payload, to arrive; 1 min
-	Write           time.Duration // stuck; 1 min
+	Write           time.Duration // of which the client takes nothing; 15 s
 	Beat            time.Duration // between signs of life; 1 s
 	RedialMax       time.Duration // pause between attempts to park; 5 s
 	Drain           time.Duration // for requests under way when stopping; 10 s
@@ -57,8 +59,9 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Idle, 3*time.Minute)
 	set(&l.Streams, 2)
 	set(&l.Queue, 2*time.Minute)
+	set(&l.Pause, 12*time.Second)
 	set(&l.Message, time.Minute)
-	set(&l.Write, time.Minute)
+	set(&l.Write, 15*time.Second)
 	set(&l.Beat, time.Second)
 	set(&l.RedialMax, 5*time.Second)
 	set(&l.Drain, 10*time.Second)

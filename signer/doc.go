@@ -78,8 +78,9 @@
 // with the normal ones. Which users may use the urgent lane is the policy's
 // to say (test lane).
 //
-// Who waits longer than Limits.Queue for a turn or for room is refused with a time
-// after which to come back. A client that does not read its answers stops being read
-// from, and is dropped when a write has been stuck for a minute. Limits are the fields
+// Who waits longer than Limits.Queue for a turn is refused with a time after which to
+// come back; so is, after Limits.Pause, who waits for room, or with a payload, for the
+// signer does not read on meanwhile. A client that does not read its answers stops being
+// read from, and is dropped when it took nothing for Limits.Write. Limits are the fields
 // of Limits.
 package signer

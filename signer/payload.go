@@ -12,33 +12,53 @@ import (
 
 // payload is what follows an RPM's header on its way to being hashed. The reader of the
 // session hands over pieces; it waits when they come faster than they are hashed, and
-// with it the client does.
+// with it the client does. A payload that keeps the reader waiting for too long is
+// dropped.
 type payload struct {
 	pieces chan *wire.Stream
-	gone   chan struct{} // closed when nobody takes pieces any more
+	gone   chan struct{}   // closed when nobody takes pieces any more
+	ctx    context.Context // as long as it may be taken; what ends it is the answer
+	drop   context.CancelCauseFunc
 }
 
-func newPayload() *payload {
-	return &payload{pieces: make(chan *wire.Stream, 2), gone: make(chan struct{})}
+func newPayload(ctx context.Context) *payload {
+	p := &payload{pieces: make(chan *wire.Stream, 2), gone: make(chan struct{})}
+	p.ctx, p.drop = context.WithCancelCause(ctx)
+	return p
 }
 
-// give hands a piece over.
-func (p *payload) give(ctx context.Context, piece *wire.Stream) {
+// give hands a piece over, if it need not wait for that.
+func (p *payload) give(piece *wire.Stream) bool {
+	select {
+	case p.pieces <- piece:
+	case <-p.gone:
+	default:
+		return false
+	}
+	return true
+}
+
+// wait hands a piece over, or drops the payload when ctx ends.
+func (p *payload) wait(ctx context.Context, piece *wire.Stream) bool {
 	select {
 	case p.pieces <- piece:
 	case <-p.gone:
 	case <-ctx.Done():
+		p.drop(context.Cause(ctx))
+		return false
 	}
+	return true
 }
 
 // signPayload signs header and payload together. What can be decided from the header is
 // decided before a byte of the payload is taken, and once more at its end, for it may
 // have taken long.
-func (ss *session) signPayload(ctx context.Context, s *wire.Sign, p *payload) (*wire.Signature, error) {
+func (ss *session) signPayload(s *wire.Sign, p *payload) (*wire.Signature, error) {
 	if p == nil {
 		return nil, &wire.Fault{Code: wire.CodeBusy, RetryAfter: time.Second,
 			Msg: fmt.Sprintf("a session may send %d payloads at once", ss.cfg.Limits.Streams)}
 	}
+	ctx := p.ctx
 	leave, err := ss.enter(ctx, s.Lane)
 	if err != nil {
 		return nil, err

@@ -46,8 +46,10 @@ type session struct {
 	vain    atomic.Int64 // urgent requests that came to nothing, less those that were signed
 	waiting atomic.Bool  // the reader has no room or turn for what comes
 
-	// Of the reader: payloads that are being taken, by the number of their Sign.
+	// Of the reader: payloads that are being taken, by the number of their Sign, and
+	// how long it did not read.
 	payloads map[uint64]*payload
+	pauses   pauses
 
 	mu      sync.Mutex
 	handles []*opened // the handle is the index plus one
@@ -80,6 +82,7 @@ func (s *server) session(ctx context.Context, outer *tls.Conn) {
 		// Room for greeting, answers and last words: a sender never waits.
 		out:      make(chan any, s.cfg.Limits.Window+2),
 		payloads: map[uint64]*payload{},
+		pauses:   pauses{limit: s.cfg.Limits.Pause},
 		san:      pki.RoleURI(peer.Role, peer.Name),
 		reader:   wire.NewReader(conn),
 	}
@@ -246,11 +249,9 @@ func (ss *session) read(ctx, work context.Context) error {
 func (ss *session) readSign(work context.Context, r *wire.Reader, f wire.Frame) error {
 	release := func() {}
 	s, err := r.Sign(f, func(s *wire.Sign, n int) error {
-		defer ss.waiting.Store(false)
 		var err error
 		release, err = ss.budget.book(ss.user, ss.turn(s.Lane), n, func() (context.Context, context.CancelFunc) {
-			ss.waiting.Store(true)
-			return ss.patient(work)
+			return ss.pause(work, "there was no room for what this request brings")
 		})
 		if err != nil {
 			release = func() {}
@@ -271,11 +272,12 @@ func (ss *session) readSign(work context.Context, r *wire.Reader, f wire.Frame) 
 		release()
 		return err
 	}
-	p := ss.expect(s)
+	p := ss.expect(work, s)
 	ss.wg.Go(func() {
 		answer := ss.sign(work, s, p)
 		if p != nil {
 			close(p.gone)
+			p.drop(nil)
 		}
 		release()
 		ss.out <- answer
@@ -285,7 +287,7 @@ func (ss *session) readSign(work context.Context, r *wire.Reader, f wire.Frame) 
 
 // expect makes room for the payload that a Sign announces. Nil is for one that has
 // none, or for which there is no room.
-func (ss *session) expect(s *wire.Sign) *payload {
+func (ss *session) expect(work context.Context, s *wire.Sign) *payload {
 	if s.Op != wire.OpRPMPayload || s.DryRun {
 		return nil
 	}
@@ -299,7 +301,7 @@ func (ss *session) expect(s *wire.Sign) *payload {
 	if len(ss.payloads) >= ss.cfg.Limits.Streams || ss.payloads[s.Seq] != nil {
 		return nil
 	}
-	p := newPayload()
+	p := newPayload(work)
 	ss.payloads[s.Seq] = p
 	return p
 }
@@ -315,10 +317,13 @@ func (ss *session) readStream(work context.Context, r *wire.Reader, f wire.Frame
 	if p == nil {
 		return nil
 	}
-	ss.waiting.Store(true)
-	p.give(work, piece)
-	ss.waiting.Store(false)
-	if piece.End || piece.Drop {
+	given := p.give(piece)
+	if !given {
+		wait, end := ss.pause(work, "this payload waited too long for its turn")
+		given = p.wait(wait, piece)
+		end()
+	}
+	if !given || piece.End || piece.Drop {
 		delete(ss.payloads, piece.Seq)
 	}
 	return nil
@@ -326,14 +331,13 @@ func (ss *session) readStream(work context.Context, r *wire.Reader, f wire.Frame
 
 // write sends answers, many to a flush, and signs of life between them.
 func (ss *session) write() error {
-	w := wire.NewWriter(ss.conn)
+	w := wire.NewWriter(timed{ss.conn, ss.cfg.Limits.Write})
 	beat := time.NewTicker(ss.cfg.Limits.Beat)
 	defer beat.Stop()
 	quiet := true // nothing written since the last tick
 	for {
 		select {
 		case m, ok := <-ss.out:
-			ss.conn.SetWriteDeadline(time.Now().Add(ss.cfg.Limits.Write))
 			for more := true; more; {
 				if !ok {
 					return w.Flush()
@@ -360,7 +364,6 @@ func (ss *session) write() error {
 			}
 		case <-beat.C:
 			if quiet {
-				ss.conn.SetWriteDeadline(time.Now().Add(ss.cfg.Limits.Write))
 				if err := errors.Join(w.Beat(wire.Beat{Arrived: ss.reader.Arrived(), Waiting: ss.waiting.Load()}), w.Flush()); err != nil {
 					return err
 				}
@@ -368,6 +371,18 @@ func (ss *session) write() error {
 			quiet = true
 		}
 	}
+}
+
+// timed gives each write its time: many answers, or a long one, may take as long as the
+// client's path needs, if only something is taken all the time.
+type timed struct {
+	conn  *tls.Conn
+	limit time.Duration
+}
+
+func (t timed) Write(p []byte) (int, error) {
+	t.conn.SetWriteDeadline(time.Now().Add(t.limit))
+	return t.conn.Write(p)
 }
 
 func (ss *session) put(w *wire.Writer, m any) error {

@@ -80,7 +80,7 @@ func (ss *session) sign(ctx context.Context, s *wire.Sign, p *payload) any {
 	var err error
 	switch s.Op {
 	case wire.OpRPMPayload:
-		sig, err = ss.signPayload(ctx, s, p)
+		sig, err = ss.signPayload(s, p)
 	case wire.OpIMA:
 		sig, err = ss.signFiles(ctx, s)
 	default:

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/privyseal/privyseal/internal/hop"
 	"github.com/privyseal/privyseal/internal/wire"
 )
 
@@ -236,9 +237,35 @@ func TestBudgetLeavesRoomForOtherUsers(t *testing.T) {
 	}
 }
 
+// Short pauses add up to one that is too long, unless as much time went by between them, or bytes.
+func TestPausesAddUp(t *testing.T) {
+	p := pauses{limit: 10 * time.Second}
+	pause := func(d time.Duration, read uint64) time.Duration {
+		left := p.begin(read)
+		p.at = p.at.Add(-d) // as if it had taken so long
+		p.end()
+		return left.Round(time.Second)
+	}
+	read := func(d time.Duration) { p.at = p.at.Add(-d) }
+	var got []time.Duration
+	got = append(got, pause(4*time.Second, 0), pause(4*time.Second, 1000), pause(2*time.Second, 2000), pause(0, 3000))
+	read(5 * time.Second)
+	got = append(got, pause(0, 4000))
+	read(time.Hour)
+	got = append(got, pause(9*time.Second, 5000), pause(0, enough+5000), pause(0, enough+6000))
+	want := []time.Duration{10, 6, 2, 0, 5, 10, 10, 10}
+	for i := range want {
+		if want[i] *= time.Second; got[i] != want[i] {
+			t.Errorf("pauses may last %v, want %v", got, want)
+			break
+		}
+	}
+}
+
 // The default limits let through what the protocol does.
 func TestDefaultLimitsFitTheProtocol(t *testing.T) {
-	if l := (Limits{}).withDefaults(); l.LargeBytes < wire.MaxSigned || l.SmallBytes < smallInput*int64(l.Sessions) {
+	if l := (Limits{}).withDefaults(); l.LargeBytes < wire.MaxSigned || l.SmallBytes < smallInput*int64(l.Sessions) ||
+		l.Pause > hop.UserTimeout*3/4 || l.Write > hop.UserTimeout*3/4 {
 		t.Errorf("%+v", l)
 	}
 }
