@@ -39,7 +39,7 @@ func OpenSeen(file string) (*Seen, error) {
 }
 
 func readSeen(file string) (*Checkpoint, error) {
-	f, err := os.Open(file)
+	f, err := durable.OpenRegular(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
