@@ -53,7 +53,7 @@ func init() {
 		{name: "key extend", args: "KEY --until WHEN|never --by HOLDER [--public-out F.asc]", event: "key-extend",
 			about: "set another moment of expiry, and give the new public key", run: (*Console).keyExtend},
 		{name: "key expire", args: "KEY --by HOLDER [--at WHEN] [--public-out F.asc]", event: "key-extend",
-			about: "let a key expire, now or at a time", run: (*Console).keyExpire},
+			about: "let a key expire, in a minute or at a time", run: (*Console).keyExpire},
 		{name: "key rename", args: "KEY NEWNAME", event: "key-rename",
 			about: "give a key another name; its fingerprint and grants stay", run: onTwo("KEY", "NEWNAME", (*vault.State).RenameKey)},
 		{name: "key retire", args: "KEY [--yes]", event: "key-state",
