@@ -77,7 +77,7 @@ type File struct {
 	done bool
 }
 
-// Create starts a file that will appear at path. The directory must exist. A device, FIFO or socket that is there is
+// Create starts a file that will appear at path. The directory must exist. A device or socket that is there is
 // refused: root would rename the file over /dev/null.
 func Create(path string, perm fs.FileMode) (*File, error) {
 	if err := replaceable(path); err != nil {

@@ -29,7 +29,8 @@ func OpenRegular(path string) (*os.File, error) {
 }
 
 // replaceable refuses a path at which there is something that a file must not take the place of. A link is replaced, not
-// followed, unless it is the name of a device, as /dev/stdout is, whatever stands behind it at the moment.
+// followed, unless it is the name of a device, as /dev/stdout is, whatever stands behind it at the moment. A FIFO is
+// replaced: it is somebody's leftover where a file belongs, and the system lives without it.
 func replaceable(path string) error {
 	link, err := os.Lstat(path)
 	if err != nil {
@@ -45,7 +46,7 @@ func replaceable(path string) error {
 			mode = target.Mode()
 		}
 	}
-	if mode&(fs.ModeDevice|fs.ModeCharDevice|fs.ModeNamedPipe|fs.ModeSocket) != 0 {
+	if mode&(fs.ModeDevice|fs.ModeSocket) != 0 {
 		return fmt.Errorf("what is there is no file (%s), and none is put in its place: name a file", mode.Type())
 	}
 	return nil
