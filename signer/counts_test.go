@@ -3,10 +3,12 @@ package signer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
 
+	"github.com/privyseal/privyseal/internal/seal"
 	"github.com/privyseal/privyseal/internal/wire"
 )
 
@@ -123,5 +125,54 @@ func TestGuessesWaitLongerEachTime(t *testing.T) {
 	g.end(ctx, "u", "cert", true, false)
 	if wrong, _ := g.state("u"); wrong != 0 {
 		t.Errorf("%d wrong ones after a right one", wrong)
+	}
+}
+
+// A restart forgets no user's wrong passphrases, whoever was the last to guess, but those of another day.
+func TestGuessesOutliveARestart(t *testing.T) {
+	record := &fakeEvents{}
+	g := newGuesses(record)
+	wrong := func(user string, times int) {
+		for range times {
+			g.of(user).retry = time.Time{}
+			if err := g.begin(t.Context(), user); err != nil {
+				t.Fatal(err)
+			}
+			if err := g.end(t.Context(), user, "cert", false, true); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	state := func(user string) (n int, wait time.Duration) {
+		n, retry := g.state(user)
+		return n, time.Until(retry)
+	}
+	wrong("u", 12)
+	wrong("old", 5)
+	wrong("gone", 4)
+	g.of("old").last = time.Now().Add(-25 * time.Hour)
+	g.of("gone").retry = time.Time{}
+	if err := g.begin(t.Context(), "gone"); err != nil {
+		t.Fatal(err)
+	}
+	g.end(t.Context(), "gone", "cert", true, false)
+	for i := range 1000 {
+		wrong(fmt.Sprint("x", i), 1)
+	}
+	wrong("v", 2)
+	if len(record.data) > seal.MaxEvent {
+		t.Errorf("an event of %d bytes", len(record.data))
+	}
+	g = newGuesses(record)
+	if n, wait := state("u"); n != 12 || wait < 500*time.Second {
+		t.Errorf("u: %d wrong ones, wait %v", n, wait)
+	}
+	if n, _ := state("v"); n != 2 {
+		t.Errorf("v: %d wrong ones", n)
+	}
+	for _, user := range []string{"old", "gone"} {
+		if n, _ := state(user); n != 0 {
+			t.Errorf("%s: %d wrong ones", user, n)
+		}
 	}
 }

@@ -1,9 +1,12 @@
 package signer
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,14 +21,22 @@ const (
 
 	// eventGuess is the kind of the log's entries about wrong passphrases.
 	eventGuess = "passphrase-guess"
+
+	// An event tells how this many users stand: those who must wait longest. After a
+	// start those of this time are known again.
+	maxStanding = 200
+	guessMemory = 24 * time.Hour
 )
 
 // guesses limits wrong passphrases for each user, over all sessions and certificates:
 // after the third wrong one in a row each further try has to wait, twice as long each
-// time. Every wrong one is an event in the log. A right one clears the count. Keys
-// that are open stay so: whoever guesses keeps nobody from signing who had begun.
+// time. Every wrong one is an event in the log, which tells how all users stand: a
+// restart goes on from the last, and is no way to more tries. A right one clears the
+// count. Keys that are open stay so: whoever guesses keeps nobody from signing who had
+// begun.
 type guesses struct {
 	record Log
+	events sync.Mutex // held while one is made and recorded: the last knows of all before
 
 	mu    sync.Mutex
 	users map[string]*guess
@@ -34,27 +45,52 @@ type guesses struct {
 type guess struct {
 	wrong   int
 	retry   time.Time
+	last    time.Time     // when a wrong one came
 	trying  int           // under way
 	changed chan struct{} // closed, and made anew, when one has ended
 }
 
 // guessEvent is what the log says of a wrong passphrase.
 type guessEvent struct {
-	User        string    `json:"user"`
-	Certificate string    `json:"certificate"`
-	Wrong       int       `json:"wrong"` // in a row
-	RetryAt     time.Time `json:"retry_at,omitzero"`
+	standing
+	Certificate string     `json:"certificate"`
+	Others      []standing `json:"others,omitempty"`
+}
+
+// standing is what stands against a user.
+type standing struct {
+	User    string    `json:"user"`
+	Wrong   int       `json:"wrong"` // in a row
+	Last    time.Time `json:"last"`
+	RetryAt time.Time `json:"retry_at,omitzero"`
 }
 
 func newGuesses(record Log) *guesses {
 	g := &guesses{record: record, users: map[string]*guess{}}
-	// A restart is no way to get more tries, for the one who guessed last at least.
 	var last guessEvent
-	if data, _, ok, err := record.LastEvent(eventGuess); err == nil && ok && json.Unmarshal(data, &last) == nil && last.Wrong > 0 {
-		u := g.of(last.User)
-		u.wrong, u.retry = last.Wrong, last.RetryAt
+	if data, _, ok, err := record.LastEvent(eventGuess); err != nil || !ok || json.Unmarshal(data, &last) != nil {
+		return g
+	}
+	for _, s := range append(last.Others, last.standing) {
+		if s.Wrong > 0 && time.Since(s.Last) < guessMemory {
+			u := g.of(s.User)
+			u.wrong, u.retry, u.last = s.Wrong, s.RetryAt, s.Last
+		}
 	}
 	return g
+}
+
+// others tells how the users but one stand. It is called with mu held.
+func (g *guesses) others(but string) (all []standing) {
+	for user, u := range g.users {
+		if user != but && u.wrong > 0 && time.Since(u.last) < guessMemory {
+			all = append(all, standing{user, u.wrong, u.last, u.retry})
+		}
+	}
+	slices.SortFunc(all, func(a, b standing) int {
+		return cmp.Or(b.RetryAt.Compare(a.RetryAt), b.Wrong-a.Wrong, strings.Compare(a.User, b.User))
+	})
+	return all[:min(len(all), maxStanding)]
 }
 
 func (g *guesses) of(user string) *guess {
@@ -95,6 +131,10 @@ func (g *guesses) begin(ctx context.Context, user string) error {
 
 // end says how a try ended: right, wrong, or neither.
 func (g *guesses) end(ctx context.Context, user, certificate string, right, wrong bool) error {
+	if wrong {
+		g.events.Lock()
+		defer g.events.Unlock()
+	}
 	g.mu.Lock()
 	u := g.of(user)
 	u.trying--
@@ -103,11 +143,15 @@ func (g *guesses) end(ctx context.Context, user, certificate string, right, wron
 		u.wrong, u.retry = 0, time.Time{}
 	case wrong:
 		u.wrong++
+		u.last = time.Now()
 		if over := u.wrong - freeGuesses; over >= 0 {
-			u.retry = time.Now().Add(min(time.Second<<min(over, 20), maxGuessWait))
+			u.retry = u.last.Add(min(time.Second<<min(over, 20), maxGuessWait))
 		}
 	}
-	event := guessEvent{user, certificate, u.wrong, u.retry}
+	var event guessEvent
+	if wrong {
+		event = guessEvent{standing{user, u.wrong, u.last, u.retry}, certificate, g.others(user)}
+	}
 	close(u.changed)
 	u.changed = make(chan struct{})
 	if u.wrong == 0 && u.trying == 0 {
