@@ -221,6 +221,45 @@ func TestForgedClientCertificates(t *testing.T) {
 	s.mustHeal(5 * time.Second)
 }
 
+// Whoever has outer certificates alone cannot keep others out by what they begin and leave open, be they many.
+func TestHalfOpenSessionsLeaveRoom(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.bridgeCfg.Drain, s.bridgeCfg.Linger = time.Second, time.Second
+	s.startBridge()
+	s.startSigner(func(c *signer.Config) { c.Limits.Sessions, c.Parked = 4, 2 })
+	s.mustReach(5 * time.Second)
+	open := s.unlock(keyEdDSA)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for _, name := range []string{"first", "second"} {
+		s.issue(name+".pem", s.outer, hop.RoleClient, name)
+		id, err := hop.LoadIdentity(s.path(name+".pem"), "", s.path("outer-ca.pem"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 30 {
+			conn, err := hop.Dial(ctx, s.cfg.Bridge, id.ClientConfig(hop.Expect{Proto: hop.ProtoCall, Roles: []string{hop.RoleBridge}}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { conn.NetConn().Close() })
+			go hop.Call(conn, signerName)
+		}
+	}
+	time.Sleep(300 * time.Millisecond)
+	start := time.Now()
+	if r := signAll(t, s.unlock(keyEdDSA), [][]byte{sample(t)}); r[0].Err != nil {
+		t.Error(r[0].Err)
+	}
+	if took := time.Since(start); took > 2*time.Second {
+		t.Errorf("a client had to wait %v", took)
+	}
+	if r := signAll(t, open, [][]byte{sample(t)}); r[0].Err != nil {
+		t.Errorf("a session that was there before: %v", r[0].Err)
+	}
+}
+
 // Sessions that begin and do not go on, at every stage, by the dozen: nobody waits for them, and they end.
 func TestHalfOpenSessions(t *testing.T) {
 	t.Parallel()

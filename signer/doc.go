@@ -78,6 +78,9 @@
 // with the normal ones. Which users may use the urgent lane is the policy's
 // to say (test lane).
 //
+// Connections that are no session yet, which anybody with a certificate for the bridge can
+// begin, have sixteen places of their own; when more come the oldest has to go.
+//
 // Who waits longer than Limits.Queue for a turn is refused with a time after which to
 // come back; so is, after Limits.Pause, who waits for room, or with a payload, for the
 // signer does not read on meanwhile. A client that does not read its answers stops being

@@ -12,10 +12,6 @@ import (
 	"github.com/privyseal/privyseal/internal/hop"
 )
 
-// extraSessions may shake hands, and be told to come later, while all sessions are
-// taken.
-const extraSessions = 16
-
 // Requests that are neither urgent nor waiting for their turn: between examining and
 // the answer, mostly at the disk. More would make one commit large and what wakes up
 // after it many, for whoever comes in between; fewer would leave a slow disk idle.
@@ -36,6 +32,7 @@ type server struct {
 	budget  *budget
 	counts  *counts
 	guesses *guesses
+	guests  guests
 	since   time.Time
 	// imaSlots bounds the packages whose files are being signed: their signatures are held in memory.
 	imaSlots chan struct{}
@@ -78,7 +75,7 @@ func Serve(ctx context.Context, cfg Config, ks Keystore, record Log, log *slog.L
 		byUser:   map[string]int{},
 		// Some more than sessions: who comes too late is told so. The bound is
 		// against a bridge that starts connections without end.
-		places: make(chan struct{}, cfg.Parked+cfg.Limits.Sessions+extraSessions),
+		places: make(chan struct{}, cfg.Parked+cfg.Limits.Sessions+maxGuests),
 	}
 	log.Info("serving", "signer", cfg.Name, "bridge", cfg.Bridge, "parked", cfg.Parked)
 	var wg sync.WaitGroup

@@ -59,6 +59,8 @@ type session struct {
 
 // session serves the client that was paired with a parked connection.
 func (s *server) session(ctx context.Context, outer *tls.Conn) {
+	s.guests.come(outer)
+	defer s.guests.leave(outer)
 	defer hop.Finish(outer, finishTime)
 	conn := tls.Server(outer, s.inner)
 	hctx, cancel := context.WithTimeout(ctx, s.cfg.Limits.Handshake)
@@ -113,6 +115,7 @@ func (s *server) session(ctx context.Context, outer *tls.Conn) {
 		return
 	}
 	defer s.end(user.Name)
+	s.guests.leave(outer)
 	start := time.Now()
 	ss.log.Info("session begins")
 	why := ss.run(ctx)
