@@ -28,7 +28,8 @@
 // purposes include the operation's, the bytes are what the operation is for, the
 // attestation, if there is one, is by a hub that the console trusts and of this very
 // header, and the policy (package decide) allows it. So whatever the console changes
-// counts from the next request on. Without a policy nothing is signed.
+// counts from the next request on, and a signature that is on its way to the log does
+// not leave any more. Without a policy nothing is signed.
 //
 //	rpm-header   an RPM's main header that keeps the strict rules of package rpmhead
 //	rpm-payload  a header and the payload that follows as a stream, hashed here:

@@ -232,9 +232,15 @@ func (ss *session) settle(ctx context.Context, r *request, digest [32]byte, leav
 	made = true
 	done, err := p.Wait(ctx)
 	if err != nil {
+		made = ctx.Err() != nil
 		return nil, err
 	}
 	made = !done.Existed
+	// The disk may have taken long. What the console took away meanwhile is gone: the log
+	// has the signature, and nobody else.
+	if _, err := ss.admit(r.Sign); err != nil {
+		return nil, err
+	}
 	return &wire.Signature{Seq: r.Seq, Index: done.Index, Existed: done.Existed, Packet: done.Signature, Proof: done.Proof.Marshal()}, nil
 }
 
