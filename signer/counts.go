@@ -77,16 +77,21 @@ func (c *counts) reach(now time.Time, d time.Duration) error {
 	if err != nil {
 		return err
 	}
-	old := map[string]map[string][]int64{}
+	old := map[string]map[string]*window{}
 	for item, err := range c.log.Entries(first) {
 		if err != nil {
 			return err
 		}
 		if s := item.Entry.Signature; s != nil && item.Entry.Time.Before(c.from) {
 			if old[s.KeyFingerprint] == nil {
-				old[s.KeyFingerprint] = map[string][]int64{}
+				old[s.KeyFingerprint] = map[string]*window{}
 			}
-			old[s.KeyFingerprint][s.User] = append(old[s.KeyFingerprint][s.User], item.Entry.Time.Unix())
+			w := old[s.KeyFingerprint][s.User]
+			if w == nil {
+				w = &window{}
+				old[s.KeyFingerprint][s.User] = w
+			}
+			w.add(item.Entry.Time.Unix())
 		}
 		if item.Entry.Time.After(c.from) {
 			break
@@ -95,8 +100,8 @@ func (c *counts) reach(now time.Time, d time.Duration) error {
 	for fingerprint, users := range old {
 		k := c.of(fingerprint)
 		k.mu.Lock()
-		for user, times := range users {
-			k.user(user).before(times)
+		for user, w := range users {
+			k.user(user).before(w)
 		}
 		k.mu.Unlock()
 	}
@@ -185,22 +190,13 @@ func (w *window) add(now int64) {
 	}
 }
 
-// before puts signatures in front of those there are.
-func (w *window) before(times []int64) {
-	n := int64(len(times))
-	old := make([]step, 0, len(times)+len(w.steps))
-	slices.Sort(times)
-	for i, at := range times {
-		if k := len(old); k > 0 && old[k-1].at == at {
-			old[k-1].total = int64(i) + 1
-		} else {
-			old = append(old, step{at, int64(i) + 1})
-		}
-	}
+// before puts what was counted of an earlier time in front of what there is.
+func (w *window) before(old *window) {
+	steps := old.steps
 	for _, s := range w.steps {
-		old = append(old, step{s.at, s.total - w.forgotten + n})
+		steps = append(steps, step{s.at, s.total - w.forgotten + old.total})
 	}
-	w.steps, w.total, w.forgotten = old, w.total-w.forgotten+n, 0
+	w.steps, w.total, w.forgotten = steps, w.total-w.forgotten+old.total, old.forgotten
 	if len(w.steps) > maxSteps {
 		w.coarsen(w.steps[len(w.steps)-1].at)
 	}

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 	"time"
 
 	"github.com/privyseal/privyseal/internal/seal"
 	"github.com/privyseal/privyseal/internal/wire"
+	"github.com/privyseal/privyseal/signer/seallog"
 )
 
 func TestWindowCountsWhatItIsAsked(t *testing.T) {
@@ -48,10 +51,66 @@ func TestWindowTakesWhatWasBefore(t *testing.T) {
 	for i := range int64(10) {
 		w.add(1000 + i)
 	}
-	w.before([]int64{500, 400, 400})
+	var old window
+	for _, at := range []int64{400, 400, 500} {
+		old.add(at)
+	}
+	w.before(&old)
 	for since, want := range map[int64]int64{0: 13, 400: 11, 499: 11, 500: 10, 1000: 9, 1009: 0, 5000: 0} {
 		if got := w.since(since); got != want {
 			t.Errorf("after %d: %d, want %d", since, got, want)
+		}
+	}
+}
+
+// longLog is a log of very many signatures, evenly over a month.
+type longLog struct {
+	Log
+	start time.Time
+	n     int64
+	atEnd func()
+}
+
+func (l longLog) Since(time.Time) (int64, error) { return 0, nil }
+func (l longLog) Totals(string) int64            { return l.n }
+func (l longLog) Entries(int64) iter.Seq2[seallog.Item, error] {
+	return func(yield func(seallog.Item, error) bool) {
+		e := &seal.Entry{Signature: &seal.SignatureEntry{KeyFingerprint: "k", User: "u"}}
+		for i := range l.n {
+			e.Time = l.start.Add(-countsFor).Add(time.Duration(int64(countsFor) / l.n * i))
+			if !yield(seallog.Item{Index: i, Entry: e}, nil) {
+				return
+			}
+		}
+		l.atEnd()
+	}
+}
+
+// A policy that looks back over millions of signatures makes the signer no larger.
+func TestCountersOfALongLogAreSmall(t *testing.T) {
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	const n = 2_000_000
+	log := longLog{start: time.Now(), n: n}
+	before := heap()
+	log.atEnd = func() {
+		if more := heap() - before; more > 2<<20 {
+			t.Errorf("%d bytes for the counters of %d signatures", more, n)
+		}
+	}
+	c := newCounts(log, log.start)
+	if err := c.reach(log.start, countsFor); err != nil {
+		t.Fatal(err)
+	}
+	w := c.of("k").user("u")
+	for _, days := range []int64{1, 7, 30} {
+		want := n * days / 31
+		if got := w.since(log.start.Unix() - days*24*3600); got < want-1 || got > want+n/31/24+1 {
+			t.Errorf("in %d days: %d, want %d", days, got, want)
 		}
 	}
 }
