@@ -2,8 +2,8 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -52,97 +52,35 @@ func BenchmarkSignPathClients(b *testing.B) {
 	}
 }
 
-// BenchmarkUrgent is the time of an urgent request of three packages, in a session of its
-// own, alone and beside a batch of 6000 and 32 clients that never stop.
-func BenchmarkUrgent(b *testing.B) {
-	for _, algorithm := range []string{"rsa4096", "eddsa"} {
-		s := start(b)
-		name := s.newKey(b, algorithm)
-		source := newHeaders(b)
-		urgent := openPath(b, s, name, "urgent", source)
-		ask := func(n int) []time.Duration {
-			took := make([]time.Duration, n)
-			for i := range took {
-				start := time.Now()
-				urgent.stream(b, 3)
-				took[i] = time.Since(start)
-				time.Sleep(20 * time.Millisecond) // three packages now and then, not a batch
-			}
-			return took
-		}
-		ask(20) // warm
-		idle := p99(ask(200))
-		ctx, stop := context.WithCancel(b.Context())
-		var wg sync.WaitGroup
-		var others []*path
-		for range 32 {
-			p := openPath(b, s, name, "normal", source)
-			others = append(others, p)
-			wg.Go(func() { p.until(ctx, b, 16) })
-		}
-		bulk := openPath(b, s, name, "bulk", source)
-		done := make(chan struct{})
-		wg.Go(func() {
-			defer close(done)
-			for ctx.Err() == nil {
-				bulk.batch(ctx, b, 6000)
-			}
-		})
-		time.Sleep(time.Second)
-		busy := p99(ask(200))
-		stop()
-		wg.Wait()
-		record(row{Name: "urgent-p99-" + algorithm, Unit: "ms", Ours: ms(busy), Theirs: ms(idle),
-			Peer: "the same when nobody else signs", Goal: "at most 3"})
-		for _, p := range append(others, bulk, urgent) { // a user has so many sessions and no more
-			p.session.Close()
-		}
-	}
-}
-
-func p99(took []time.Duration) time.Duration {
-	slices.Sort(took)
-	return took[len(took)*99/100]
-}
-
-func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-
-// until signs n headers at a time until ctx ends.
-func (p *path) until(ctx context.Context, b *testing.B, n int) {
-	for ctx.Err() == nil {
-		p.batch(ctx, b, n)
-	}
-}
-
 // stream signs n new headers.
 func (p *path) stream(b *testing.B, n int) {
-	if got := p.batch(context.Background(), b, n); got != n {
-		b.Errorf("signed %d of %d", got, n)
+	if got, err := signSome(context.Background(), p.key, p.source, n); err != nil || got != n {
+		b.Errorf("signed %d of %d: %v", got, n, err)
 	}
 }
 
-// batch signs up to n new headers, fewer when ctx ends.
-func (p *path) batch(ctx context.Context, b *testing.B, n int) (signed int) {
+// signSome signs up to n new headers, fewer when ctx ends.
+func signSome(ctx context.Context, key *client.Key, source *headers, n int) (signed int, failed error) {
 	in := make(chan client.HeaderRequest, 64)
 	go func() {
 		defer close(in)
 		for i := range n {
 			select {
-			case in <- client.HeaderRequest{ID: int64(i), Header: p.source.next()}:
+			case in <- client.HeaderRequest{ID: int64(i), Header: source.next()}:
 			case <-ctx.Done():
 				return
 			}
 		}
 	}()
-	err := p.key.SignHeaders(context.Background(), in, func(r client.HeaderResult) {
-		if r.Err != nil || r.Existed {
-			b.Errorf("header %d: existed %v, %v", r.ID, r.Existed, r.Err)
-			return
+	err := key.SignHeaders(context.Background(), in, func(r client.HeaderResult) {
+		switch {
+		case r.Err != nil:
+			failed = r.Err
+		case r.Existed:
+			failed = fmt.Errorf("header %d had been signed", r.ID)
+		default:
+			signed++
 		}
-		signed++
 	})
-	if err != nil {
-		b.Error(err)
-	}
-	return signed
+	return signed, errors.Join(err, failed)
 }

@@ -63,6 +63,13 @@ func median(v []float64) float64 {
 }
 
 func TestMain(m *testing.M) {
+	if conf := os.Getenv(crowdEnv); conf != "" {
+		if err := runCrowd(conf); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	code := m.Run()
 	if theSite != nil {
 		theSite.down()
