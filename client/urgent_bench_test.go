@@ -102,11 +102,11 @@ func benchmarkUrgent(b *testing.B, name string) {
 		b.Logf("median %v, p90 %v, p99 %v", took[times/2], took[times*90/100], took[times*99/100])
 		return took[times*99/100]
 	}
-	ask(10)
-	alone := ask(150)
+	ask(20)
+	alone := ask(800)
 	s.start("load", loadSpec{s.cfg, name, sample(b), 32})
 	time.Sleep(time.Second)
-	beside := ask(150)
+	beside := ask(800)
 	b.ReportMetric(float64(alone.Microseconds())/1000, "ms-alone")
 	b.ReportMetric(float64(beside.Microseconds())/1000, "ms-beside")
 	b.ReportMetric(float64(beside)/float64(alone), "ratio")
