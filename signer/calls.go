@@ -168,7 +168,7 @@ func (ss *session) status() *wire.Status {
 	l := ss.cfg.Limits
 	st := &wire.Status{Signer: ss.cfg.Name, Program: daemon.Version, Time: time.Now(), Since: ss.since,
 		LogSize: ss.record.Checkpoint().Size,
-		Limits:  wire.Limits{Sessions: l.SessionsPerUser, Window: l.Window, Streams: l.Streams, MaxBytes: wire.MaxSigned, Queue: l.Queue}}
+		Limits:  wire.Limits{Sessions: l.SessionsPerUser, Window: l.Window, Streams: l.Streams, MaxBytes: wire.MaxSigned, QueueSeconds: l.Queue.Seconds()}}
 	st.Waiting, st.WaitingMine = ss.gate.waiting(ss.user)
 	st.Guesses, st.RetryAt = ss.guesses.state(ss.user)
 	ss.server.mu.Lock()

@@ -128,7 +128,7 @@ func statusCommand(a *App) *cobra.Command {
 		a.printf("queue:        %s waiting\n", lanes(st.Waiting))
 		a.printf("yours:        %s waiting\n", lanes(st.WaitingMine))
 		a.printf("limits:       %d requests at a time, %d payloads, %d MiB, a wait of at most %v for a turn\n",
-			st.Limits.Window, st.Limits.Streams, st.Limits.MaxBytes>>20, st.Limits.Queue)
+			st.Limits.Window, st.Limits.Streams, st.Limits.MaxBytes>>20, time.Duration(st.Limits.QueueSeconds*float64(time.Second)))
 		if st.Guesses > 0 {
 			a.printf("passphrase:   %d wrong ones; the next is taken at %s\n", st.Guesses, st.RetryAt.Local().Format("15:04:05"))
 		}

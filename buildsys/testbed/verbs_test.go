@@ -255,11 +255,14 @@ func TestAskingVerbs(t *testing.T) {
 	s.command(t, "PRIVYSEAL_CONF", "whoami").says(t, 0, "user:         releng", "privyseal://client/releng")
 	s.command(t, "PRIVYSEAL_CONF", "status").says(t, 0, "alive", "urgent", "limits:")
 	var status struct {
-		Alive bool
-		Skew  *float64 `json:"clock_skew_seconds"`
-		Limit struct{ Sessions int }
+		Alive  bool
+		Skew   *float64 `json:"clock_skew_seconds"`
+		Limits struct {
+			Sessions int
+			Queue    float64 `json:"queue_seconds"`
+		}
 	}
-	if err := json.Unmarshal([]byte(s.must(t, "PRIVYSEAL_CONF", "status", "--json").stdout), &status); err != nil || !status.Alive || status.Skew == nil {
+	if err := json.Unmarshal([]byte(s.must(t, "PRIVYSEAL_CONF", "status", "--json").stdout), &status); err != nil || !status.Alive || status.Skew == nil || status.Limits.Sessions == 0 || status.Limits.Queue != 120 {
 		t.Errorf("%+v: %v", status, err)
 	}
 	s.command(t, "PRIVYSEAL_CONF", "list-keys").says(t, 0, "rpm-header rpm-payload", "never", "active", s.fingerprint(t, "SIGN_KEY"))

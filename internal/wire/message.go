@@ -126,11 +126,11 @@ type Status struct {
 
 // Limits are those of one user.
 type Limits struct {
-	Sessions int           `json:"sessions"`
-	Window   int           `json:"window"`
-	Streams  int           `json:"streams"`
-	MaxBytes int           `json:"max_bytes"`
-	Queue    time.Duration `json:"queue"` // the longest wait for a turn
+	Sessions     int     `json:"sessions"`
+	Window       int     `json:"window"`
+	Streams      int     `json:"streams"`
+	MaxBytes     int     `json:"max_bytes"`
+	QueueSeconds float64 `json:"queue_seconds"` // the longest wait for a turn
 }
 
 // Decision is what the signer would answer to a Sign, and why.
