@@ -82,15 +82,7 @@ func (k *Key) Extend(expires, now time.Time) (*Key, error) {
 		return nil, err
 	}
 	err = renew(e, now, func(public *packet.PublicKey, _ *uint32) (*uint32, error) {
-		if expires.IsZero() {
-			return nil, nil
-		}
-		seconds := expires.Sub(public.CreationTime) / time.Second
-		if seconds < 1 || seconds > math.MaxUint32 {
-			return nil, fmt.Errorf("made on %s, it cannot expire on %s", public.CreationTime.UTC().Format(time.DateOnly), expires.UTC().Format(time.DateOnly))
-		}
-		s := uint32(seconds)
-		return &s, nil
+		return lifetime(public.CreationTime, expires)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("extending key %s: %w", k.name(), err)
@@ -108,6 +100,26 @@ func (k *Key) Extend(expires, now time.Time) (*Key, error) {
 		return nil, fmt.Errorf("extending key %s: it would be another key or expire at another moment; nothing was changed", k.name())
 	}
 	return extended, nil
+}
+
+// lastMoment is the last moment that OpenPGP has: times are seconds since 1970 in 32 bits. A certificate can say more, as a length of time, but gpg
+// adds it in 32 bits, comes to a day of the last century and takes the key for expired.
+var lastMoment = time.Unix(math.MaxUint32, 0).UTC()
+
+// lifetime is how OpenPGP says when a key expires: in seconds after it was made. nil, for the zero time, is never.
+func lifetime(created, expires time.Time) (*uint32, error) {
+	if expires.IsZero() {
+		return nil, nil
+	}
+	seconds := expires.Sub(created) / time.Second
+	switch from, to := created.UTC().Format(time.DateOnly), expires.UTC().Format(time.DateOnly); {
+	case expires.After(lastMoment):
+		return nil, fmt.Errorf("made on %s, it cannot expire on %s: OpenPGP counts time in 32 bits of seconds, to %s; let it expire before, or never",
+			from, to, lastMoment.Format(time.RFC3339))
+	case seconds < 1:
+		return nil, fmt.Errorf("made on %s, it cannot expire on %s", from, to)
+	}
+	return new(uint32(seconds)), nil
 }
 
 // renewal is how renew makes statements.

@@ -284,10 +284,31 @@ func TestExtend(t *testing.T) {
 			}
 		})
 	}
+	// The last moment of all is one that gpg knows; a later one is refused, with the limit.
+	last := time.Date(2106, 2, 7, 6, 28, 15, 0, time.UTC)
+	k := load(t, "eddsa")
+	e, err := k.Extend(last, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := newGnupg(t)
+	g.run(e.Certificate().Armor(), "--import")
+	if list := string(g.run(nil, "--with-colons", "--list-keys")); !strings.Contains(list, ":"+unix(last)+":") || strings.Contains(list, "pub:e:") {
+		t.Errorf("to gpg it does not expire on %s:\n%s", unix(last), list)
+	}
+	for _, late := range []time.Time{last.Add(time.Second), at.AddDate(100, 0, 0), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)} {
+		_, err := k.Extend(late, at)
+		_, gerr := secret.GenerateUntil(keys.EdDSA, "x", at, late)
+		for _, err := range []error{err, gerr} {
+			if err == nil || !strings.Contains(err.Error(), "to 2106-02-07T06:28:15Z") {
+				t.Errorf("%s: %v", late, err)
+			}
+		}
+	}
 	if _, err := secret.GenerateUntil(keys.EdDSA, "x", at, at); err == nil {
 		t.Error("a key that expires at its birth")
 	}
-	k, err := secret.GenerateUntil(keys.EdDSA, "x", at, at.AddDate(0, 1, 0))
+	k, err = secret.GenerateUntil(keys.EdDSA, "x", at, at.AddDate(0, 1, 0))
 	if err != nil || !k.Expires().Equal(at.AddDate(0, 1, 0)) {
 		t.Errorf("%v %s", err, k.Expires())
 	}

@@ -28,7 +28,6 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"time"
 	"unicode"
@@ -86,13 +85,9 @@ func GenerateUntil(alg keys.Algorithm, uid string, created, expires time.Time) (
 		return nil, err
 	}
 	created = created.Truncate(time.Second)
-	var life *uint32
-	if !expires.IsZero() {
-		seconds := expires.Sub(created) / time.Second
-		if seconds < 1 || seconds > math.MaxUint32 {
-			return nil, fmt.Errorf("a key made on %s cannot expire on %s", created.UTC().Format(time.DateOnly), expires.UTC().Format(time.DateOnly))
-		}
-		life = new(uint32(seconds))
+	life, err := lifetime(created, expires)
+	if err != nil {
+		return nil, fmt.Errorf("a new key: %w", err)
 	}
 	cfg := config(created)
 	var primary *packet.PrivateKey
