@@ -56,6 +56,7 @@ var allActs = []string{
 	"key list", "key info release", "key show release", "key export release --public-out @again.asc",
 	"key extend release --until 90d --by ann --passphrase-file @ann.pass --public-out @longer.asc",
 	"key extend release --until never --by ann --passphrase-file @ann.pass",
+	"key expire old --at 2m --by ann --passphrase-file @ann.pass",
 	"key expire old --by ann --passphrase-file @ann.pass",
 	"key revocation release --by ann --passphrase-file @ann.pass --out @revocation.asc",
 	"grant give release bob --by ann --passphrase-file @ann.pass",

@@ -75,6 +75,17 @@ func (f *form) date(name, usage string) *moment {
 	return m
 }
 
+// ahead refuses a moment that is past; instead is what to do if that is what was meant, if anything.
+func (f *form) ahead(name string, m *moment, instead string) {
+	f.need(func() error {
+		at := m.time()
+		if at.IsZero() || at.After(time.Now()) {
+			return nil
+		}
+		return daemon.Usagef("--%s %s is in the past (it is %s now)%s", name, m, time.Now().Format(time.RFC3339), instead)
+	})
+}
+
 // days is a flag that takes a number of days in a range.
 func (f *form) days(name string, def, least, most int, usage string) *int {
 	n := def

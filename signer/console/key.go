@@ -63,6 +63,7 @@ func (c *Console) keyNew(ctx context.Context, args []string) error {
 	})
 	uid := f.String("uid", "", "OpenPGP user `ID`, like 'Release <releng@example.org>'")
 	expires := f.date("expires", "`when` it expires; never if not given")
+	f.ahead("expires", expires, "")
 	more := f.keySpec()
 	f.need(func() error {
 		switch {

@@ -23,11 +23,15 @@ func (c *Console) withHolder(by, pass string, do func(passphrase []byte) error) 
 	return do(passphrase)
 }
 
+// endNow is what to do about a key that is to end at once: a certificate that says that it ended earlier would cast doubt on what it signed since.
+const endNow = ": to end a key now, key expire without --at lets it expire in a minute; freeze key stops all signing with it at once, and key retire for good"
+
 // keyExtend sets another moment of expiry.
 func (c *Console) keyExtend(ctx context.Context, args []string) error {
 	f := c.form()
 	until := f.date("until", "`when` it expires instead; or never")
 	until.mayNever = true
+	f.ahead("until", until, endNow)
 	by, pass := f.holder()
 	out := f.out("public-out", "`file` for the new armored public key")
 	words, err := f.parse(args, []string{"until", "by"}, "KEY")
@@ -41,6 +45,7 @@ func (c *Console) keyExtend(ctx context.Context, args []string) error {
 func (c *Console) keyExpire(ctx context.Context, args []string) error {
 	f := c.form()
 	at := f.date("at", "`when`; in a minute if not given")
+	f.ahead("at", at, endNow)
 	by, pass := f.holder()
 	out := f.out("public-out", "`file` for the new armored public key")
 	words, err := f.parse(args, []string{"by"}, "KEY")

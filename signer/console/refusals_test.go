@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A verb that is refused says why and leaves neither a change nor a file.
@@ -73,7 +74,13 @@ func TestRefusals(t *testing.T) {
 		{"key import k @ann.pass --unprotected --purpose rpm --for ann", "ann.pass"},
 		{"key import k @ann.csr --passphrase-file @ann.pass --unprotected --purpose rpm --for ann", "exclude each other"},
 		{"key import k @ann.csr --unprotected --for ann", "--purpose is missing"},
-		{"key extend release --until 1999-01-01 --by ann --passphrase-file @ann.pass", "cannot expire on 1999-01-01"},
+		{"key extend release --until 1999-01-01 --by ann --passphrase-file @ann.pass", "--until 1999-01-01 is in the past"},
+		{"key extend release --until " + time.Now().Add(-time.Second).Format(time.RFC3339) + " --by ann --passphrase-file @ann.pass", "freeze key stops all signing with it at once, and key retire for good"},
+		{"key extend release --until " + time.Now().Format(time.DateOnly) + " --by ann --passphrase-file @ann.pass", "is in the past (it is "},
+		{"key expire release --at 2026-01-01T00:00 --by ann --passphrase-file @ann.pass", "key expire without --at lets it expire in a minute"},
+		{"key extend release --until 9999-01-01 --by ann --passphrase-file @ann.pass", "to 2106-02-07"},
+		{"key new k --type eddsa --purpose rpm --uid x --for ann --expires 9999-01-01", "to 2106-02-07"},
+		{"key new k --type eddsa --purpose rpm --uid x --for ann --expires 2020-01-01", "--expires 2020-01-01 is in the past"},
 		{"key extend release --until 90d --by ann --passphrase-file @wrong.pass", "wrong passphrase"},
 		{"key extend release --until 90d --by bob --passphrase-file @bob.pass", "no grant"},
 		{"key extend release --until soon --by ann --passphrase-file @ann.pass", "write a day"},

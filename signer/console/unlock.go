@@ -3,9 +3,7 @@ package console
 import (
 	"context"
 	"fmt"
-	"time"
 
-	"github.com/privyseal/privyseal/internal/daemon"
 	"github.com/privyseal/privyseal/keys/vault"
 )
 
@@ -16,12 +14,7 @@ func (c *Console) unlock(ctx context.Context, args []string) error {
 	until := f.date("until", "`when` it is locked again")
 	by := f.String("by", "", "`HOLDER` of the key whose passphrase opens it; USER if not given")
 	pass := f.passphrase("the holder's passphrase")
-	f.need(func() error {
-		if until.given() && !until.time().After(time.Now()) {
-			return daemon.Usagef("--until %s is in the past", until)
-		}
-		return nil
-	})
+	f.ahead("until", until, "")
 	words, err := f.parse(args, []string{"for", "until"}, "KEY")
 	if err != nil {
 		return err
