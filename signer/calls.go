@@ -170,6 +170,11 @@ func (ss *session) status() *wire.Status {
 		LogSize: ss.record.Checkpoint().Size,
 		Limits:  wire.Limits{Sessions: l.SessionsPerUser, Window: l.Window, Streams: l.Streams, MaxBytes: wire.MaxSigned, QueueSeconds: l.Queue.Seconds()}}
 	st.Waiting, st.WaitingMine = ss.gate.waiting(ss.user)
+	all, mine := ss.line.waiting(ss.user)
+	for _, lane := range order {
+		st.Waiting[lane.String()] += all[lane.String()]
+		st.WaitingMine[lane.String()] += mine[lane.String()]
+	}
 	st.Guesses, st.RetryAt = ss.guesses.state(ss.user)
 	ss.server.mu.Lock()
 	defer ss.server.mu.Unlock()

@@ -21,7 +21,7 @@ type gate struct {
 	lanes  [wire.NumLanes]lane
 	passed [wire.NumLanes]int // turns given to lanes before this one while it waited
 	keep   int                // slots for urgent requests alone, while there are any
-	until  time.Time          // as long as there are
+	until  time.Time          // as long as there are; zero when there are none
 }
 
 // order is that of the lanes, the most urgent first.
@@ -69,12 +69,11 @@ func (g *gate) hasten() {
 	if g.keep == 0 {
 		return
 	}
-	now := time.Now()
-	if g.until.Before(now) {
+	if g.until.IsZero() { // else the timer runs
 		// Who is not let in meanwhile may come in when it is over.
 		time.AfterFunc(haste+haste/10, g.relax)
 	}
-	g.until = now.Add(haste)
+	g.until = time.Now().Add(haste)
 }
 
 // relax gives out what was kept, if there was no urgent request for long enough.

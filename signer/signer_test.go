@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/privyseal/privyseal/internal/hop"
@@ -235,6 +237,34 @@ func TestBudgetLeavesRoomForOtherUsers(t *testing.T) {
 	if len(b.users) != 0 {
 		t.Errorf("%d shares are left", len(b.users))
 	}
+}
+
+// However urgent requests come, one timer watches over the end of the hurry.
+func TestHurryHasOneTimer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(2, 1)
+		cost := func() uint64 { // of a hundred urgent requests, each when the hurry of the last is just over
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			for range 100 {
+				g.hurry()
+				time.Sleep(haste + haste/20)
+			}
+			runtime.ReadMemStats(&after)
+			return after.Mallocs - before.Mallocs
+		}
+		first := cost()
+		for range 5 {
+			cost()
+		}
+		if last := cost(); last > 2*first+1000 {
+			t.Errorf("%d allocations for a hundred urgent requests, %d when some hundred came before", first, last)
+		}
+		time.Sleep(2 * haste)
+		if !g.until.IsZero() {
+			t.Error("the hurry does not end")
+		}
+	})
 }
 
 // Short pauses add up to one that is too long, unless as much time went by between them, or bytes.
