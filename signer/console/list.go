@@ -76,7 +76,7 @@ func (c *Console) keyList(_ context.Context, args []string) error {
 	w := tabwriter.NewWriter(c.Out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "KEY\tALGORITHM\tPURPOSES\tSTATE\tEXPIRES\tFINGERPRINT")
 	for _, k := range state.Keys("") {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", k.Name, k.Algorithm, k.Purposes, k.State, day(k.Expires), k.Fingerprint)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", k.Name, k.Algorithm, k.Purposes, k.State, end(k.Expires, time.Now()), k.Fingerprint)
 	}
 	return w.Flush()
 }
@@ -103,7 +103,7 @@ func (c *Console) keyInfo(_ context.Context, args []string) error {
 	w := tabwriter.NewWriter(c.Out, 0, 8, 2, ' ', 0)
 	fmt.Fprintf(w, "key\t%s\nuser id\t%s\nalgorithm\t%s\nfingerprint\t%s\nkey id\t%s\npurposes\t%s\nstate\t%s\n",
 		k.Name, k.UserID, k.Algorithm, k.Fingerprint, k.KeyID, k.Purposes, k.State)
-	fmt.Fprintf(w, "made\t%s\nexpires\t%s\n", day(k.Created), day(k.Expires))
+	fmt.Fprintf(w, "made\t%s\nexpires\t%s\n", day(k.Created), end(k.Expires, time.Now()))
 	if v.RetiredAt != nil {
 		fmt.Fprintf(w, "retired\t%s\n", day(k.RetiredAt))
 	}

@@ -285,6 +285,16 @@ func day(t time.Time) string {
 	return t.UTC().Format(time.DateOnly)
 }
 
+// end is when something ends, in UTC: with its time when that is near or just over, or is not the first moment of a day. Of something that
+// ends in an hour the day would say that it was over, or had long to go.
+func end(t, now time.Time) string {
+	t = t.UTC()
+	if t.IsZero() || t.Sub(now).Abs() > 48*time.Hour && t.Equal(t.Truncate(24*time.Hour)) {
+		return day(t)
+	}
+	return t.Format("2006-01-02 15:04:05Z")
+}
+
 func orNone(list []string) string {
 	if len(list) == 0 {
 		return "none"
