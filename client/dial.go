@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/privyseal/privyseal/internal/hop"
+	"github.com/privyseal/privyseal/internal/seal"
 	"github.com/privyseal/privyseal/internal/wire"
 )
 
@@ -39,6 +40,11 @@ func Dial(ctx context.Context, cfg Config) (*Session, error) {
 	}
 	if cfg.SignerPin == "" {
 		return nil, errors.New("signer_pin is not set: it is what privyseal-signer pin prints")
+	}
+	if cfg.LogKey != "" {
+		if _, err := seal.ParseLogKey(cfg.LogKey); err != nil {
+			return nil, fmt.Errorf("log_key: %w", err)
+		}
 	}
 	if _, ok := wire.ParseLane(cfg.Lane); !ok {
 		return nil, fmt.Errorf("lane is %.40q: it is one of urgent, normal, bulk", cfg.Lane)

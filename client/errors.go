@@ -28,6 +28,8 @@ var (
 	ErrLogKey          = errors.New("the signer's log has another key")
 	ErrLogRollback     = errors.New("the signer's log has lost entries")   // the error wraps a *RollbackError
 	ErrLogFork         = errors.New("the signer's log has been rewritten") // the error wraps a *ForkError
+	// ErrState is trouble on this machine, with Config.StateDir or a file in it.
+	ErrState = errors.New("the local record of the signer's log cannot be used")
 )
 
 // RollbackError and ForkError say what is wrong with a log that does not continue what was seen of it.
@@ -54,7 +56,7 @@ var (
 // SessionError is a session that did not come about or ended.
 type SessionError struct {
 	Kind   error     // one of the errors above
-	Where  string    // "bridge" or "signer"
+	Where  string    // "bridge" or "signer"; "here" for files of this machine
 	Cause  hop.Cause // more exactly, where known
 	Advice string
 	Err    error

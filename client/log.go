@@ -38,19 +38,19 @@ func (s *Session) meetLog(g *wire.Greeting) error {
 	}
 	dir, err := s.cfg.stateDir()
 	if err != nil {
-		return err
+		return stateError(err)
 	}
 	if err := durable.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("state_dir: %w", err)
+		return stateError(err)
 	}
-	known := s.cfg.LogKey
+	known := s.cfg.LogKey // checked by Dial
 	if known == "" {
 		if known, err = rememberKey(s.cfg.logKeyFile(dir), g.LogKey); err != nil {
-			return err
+			return stateError(err)
 		}
 	}
 	if s.logKey, err = seal.ParseLogKey(known); err != nil {
-		return fmt.Errorf("log_key: %w", err)
+		return stateError(fmt.Errorf("%s: %w", s.cfg.logKeyFile(dir), err))
 	}
 	if s.logKey.String() != told.String() {
 		return &SessionError{Kind: ErrLogKey, Where: "signer", Err: fmt.Errorf("it is %s, expected %s", told, s.logKey),
@@ -58,7 +58,7 @@ func (s *Session) meetLog(g *wire.Greeting) error {
 	}
 	sum := sha256.Sum256([]byte(s.logKey.String()))
 	if s.seen, err = seal.OpenSeen(filepath.Join(dir, fmt.Sprintf("%x.checkpoint", sum[:16]))); err != nil {
-		return fmt.Errorf("state_dir: %w", err)
+		return stateError(err)
 	}
 	if _, err = s.open(g.Checkpoint); err != nil {
 		return &SessionError{Kind: ErrLogFork, Where: "signer", Err: err}
@@ -125,8 +125,14 @@ func (s *Session) checkLog(ctx context.Context) error {
 			proof = p
 		}
 		err := s.seen.Advance(now, proof)
+		if err == nil {
+			return nil
+		}
+		if bad := logError(err); bad != err {
+			return bad
+		}
 		if !errors.Is(err, seal.ErrSeenMoved) {
-			return logError(err)
+			return stateError(err)
 		}
 	}
 	return errors.New("other programs move the highest checkpoint seen all the time; try again")
@@ -144,6 +150,12 @@ func (s *Session) keepCheckpoint() error {
 		return err
 	}
 	return nil // the session was lost: the next one checks
+}
+
+// stateError tells trouble with a file here from trouble with the signer.
+func stateError(err error) error {
+	return &SessionError{Kind: ErrState, Where: "here", Err: err,
+		Advice: "state_dir in [signing] names the directory for it, which you have to be able to write to"}
 }
 
 func logError(err error) error {
