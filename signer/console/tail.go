@@ -69,11 +69,33 @@ func (v entryView) line() string {
 		return b.String()
 	}
 	text := v.What
-	if len(v.Event) > 0 {
+	if said := guessed(v.Event); v.Kind == "passphrase-guess" && said != "" {
+		text = said
+	} else if len(v.Event) > 0 {
 		text = string(v.Event)
 	}
 	fmt.Fprintf(&b, "%s  %s", v.Kind, printable(text))
 	return b.String()
+}
+
+// guessed says in words what package signer writes about a wrong passphrase, or "" if it is something else.
+func guessed(event []byte) string {
+	var g struct {
+		User, Certificate string
+		Wrong             int
+		RetryAt           time.Time `json:"retry_at"`
+	}
+	if json.Unmarshal(event, &g) != nil || g.User == "" || g.Wrong < 1 {
+		return ""
+	}
+	said := "wrong passphrase of user " + g.User
+	if g.Wrong > 1 {
+		said += fmt.Sprintf(", number %d in a row", g.Wrong)
+	}
+	if !g.RetryAt.IsZero() {
+		said += ", the next is taken from " + g.RetryAt.UTC().Format("15:04:05Z")
+	}
+	return said + "; certificate " + g.Certificate
 }
 
 // printable keeps what a client or an old version put into the log from steering the terminal.
