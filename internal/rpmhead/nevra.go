@@ -1,6 +1,20 @@
 package rpmhead
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
+
+const fileSuffix = ".rpm"
+
+// CutSuffix cuts ".rpm" off the name of a file, which it is looked for at in any case of letters: a file system of another system, or
+// a download, may have made PKG.RPM of it. found tells whether it was there.
+func CutSuffix(name string) (stem string, found bool) {
+	if at := len(name) - len(fileSuffix); at >= 0 && strings.EqualFold(name[at:], fileSuffix) {
+		return name[:at], true
+	}
+	return name, false
+}
 
 // NEVRA names a package.
 type NEVRA struct {

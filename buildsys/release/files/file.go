@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/privyseal/privyseal/internal/durable"
 	"github.com/privyseal/privyseal/internal/pgp"
@@ -47,7 +46,8 @@ func (e *fileError) Unwrap() error { return e.error }
 
 func (f *file) name() string {
 	if f.pkg == nil {
-		return strings.TrimSuffix(filepath.Base(f.Path), ".rpm")
+		stem, _ := rpmhead.CutSuffix(filepath.Base(f.Path))
+		return stem
 	}
 	return f.pkg.Header.NEVRA().NVRA()
 }

@@ -157,6 +157,13 @@ func TestSignElsewhere(t *testing.T) {
 	if _, err := rpmhead.ReadFile(again[0].Out); err != nil {
 		t.Error(err)
 	}
+	loud := t.TempDir()
+	if err := os.Rename(lab.RPM{Name: "loud"}.Write(t, loud), filepath.Join(loud, "LOUD.RPM")); err != nil {
+		t.Fatal(err)
+	}
+	if items, err := Find([]string{loud}, ""); err != nil || len(items) != 1 {
+		t.Errorf("of capital letters: %v, %v", items, err)
+	}
 	other := lab.RPM{Name: "there"}.Write(t, t.TempDir())
 	if _, err := Find([]string{path, other}, out); err == nil {
 		t.Error("two files may be written to one place")

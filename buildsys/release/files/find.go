@@ -5,7 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
+
+	"github.com/privyseal/privyseal/internal/rpmhead"
 )
 
 // Item is a file to be signed.
@@ -47,8 +48,11 @@ func Find(args []string, outDir string) ([]Item, error) {
 		}
 		before := len(items)
 		err = filepath.WalkDir(arg, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".rpm") {
+			if err != nil || d.IsDir() {
 				return err
+			}
+			if _, ok := rpmhead.CutSuffix(path); !ok {
+				return nil
 			}
 			return add(path)
 		})

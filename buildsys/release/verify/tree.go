@@ -8,11 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 
 	"github.com/privyseal/privyseal/internal/durable"
 	"github.com/privyseal/privyseal/internal/pgp"
+	"github.com/privyseal/privyseal/internal/rpmhead"
 )
 
 // Tree verifies every RPM file below a directory, and calls each for every one in the
@@ -95,12 +95,13 @@ func (w *walk) dir(ctx context.Context, root string) error {
 			info, err := os.Stat(path)
 			isDir = err == nil && info.IsDir()
 		}
+		_, isRPM := rpmhead.CutSuffix(e.Name())
 		switch {
 		case isDir:
 			if err := w.dir(ctx, path); err != nil {
 				return err
 			}
-		case strings.HasSuffix(e.Name(), ".rpm") || e.Name() == "repomd.xml":
+		case isRPM || e.Name() == "repomd.xml":
 			w.files = append(w.files, path)
 		}
 	}

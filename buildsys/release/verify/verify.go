@@ -64,7 +64,8 @@ func (v *Verifier) File(path string) Report {
 
 // FileWith verifies an RPM file with proofs from elsewhere.
 func (v *Verifier) FileWith(path string, proofs Proofs) Report {
-	r := Report{File: path, NVRA: strings.TrimSuffix(filepath.Base(path), ".rpm"), LogIndex: -1}
+	r := Report{File: path, LogIndex: -1}
+	r.NVRA, _ = rpmhead.CutSuffix(filepath.Base(path))
 	f, err := durable.OpenRegular(path)
 	if err != nil {
 		return r.end(Bad, err)

@@ -439,13 +439,17 @@ func TestTree(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// Letters of another case hide no package.
+	if err := os.Rename(lab.RPM{Name: "loud"}.Write(t, elsewhere), filepath.Join(elsewhere, "LOUD.Rpm")); err != nil {
+		t.Fatal(err)
+	}
 	strays := map[string]Outcome{}
 	for _, r := range walk() {
 		if r.Outcome != Verified {
 			strays[filepath.Base(r.File)] = r.Outcome
 		}
 	}
-	if len(strays) != 2 || strays[filepath.Base(stray)] != Unsigned || strays["none.rpm"] != Bad {
+	if len(strays) != 3 || strays[filepath.Base(stray)] != Unsigned || strays["none.rpm"] != Bad || strays["LOUD.Rpm"] != Unsigned {
 		t.Errorf("behind links: %v", strays)
 	}
 	for _, name := range []string{"more", "again", "round", "none.rpm"} {
