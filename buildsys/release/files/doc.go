@@ -20,7 +20,8 @@
 // written beside its place and renamed. What was reported is on disk, its log proof
 // beside it (FILE.tlog-proof) if Job.Proofs asks for that.
 //
-// A file that has the key's signature already is left alone; asked again the signer
+// A file that has the key's signature already is left alone, and so is one whose signed
+// copy is where it goes to, whole and as it would be written now; asked again the signer
 // gives the same bytes anyway, so a run that was cut off is run again.
 //
 // # Limits

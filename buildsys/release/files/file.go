@@ -130,6 +130,12 @@ func (f *file) op() wire.Op {
 
 func (f *file) hasFileSignatures() bool { return f.pkg.Signature.Has(rpmhead.SigFileSigs) }
 
+func (f *file) takesFileSignatures() bool { return takesIMA(f.pkg.Header) }
+
+// takesIMA says whether a package has files that are installed: a source package has
+// none.
+func takesIMA(h *rpmhead.Header) bool { return !h.IsSource() && h.Has(rpmhead.TagFileDigests) }
+
 func (f *file) target() string {
 	if f.Out != "" {
 		return f.Out
@@ -172,7 +178,7 @@ func WithIMA(ctx context.Context, s FileSigner, header, sig, attestation []byte)
 	if err != nil {
 		return nil, err
 	}
-	if h.IsSource() || !h.Has(rpmhead.TagFileDigests) {
+	if !takesIMA(h) {
 		return sig, nil
 	}
 	before, err := rpmhead.ParseSignature(sig)
@@ -232,13 +238,19 @@ func (p payload) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// store writes the signed file, and its proof.
-func (f *file) store(proofs bool) error {
+// region is a signature header with the signature put into it.
+func (f *file) region(sig *rpmhead.Header) ([]byte, error) {
 	tag := rpmhead.SignatureTag(f.packet)
 	if f.whole {
 		tag = rpmhead.PayloadSignatureTag(f.packet)
 	}
-	region, _, err := rpmhead.WithSignature(f.sig, tag, f.packet)
+	region, _, err := rpmhead.WithSignature(sig, tag, f.packet)
+	return region, err
+}
+
+// store writes the signed file, and its proof.
+func (f *file) store(proofs bool) error {
+	region, err := f.region(f.sig)
 	if err != nil {
 		return fmt.Errorf("%s: %w", f.Path, err)
 	}

@@ -135,7 +135,7 @@ func TestSignElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newSigner(t)
-	for i, want := range []release.Outcome{release.OutcomeSigned, release.OutcomeSigned} {
+	for i, want := range []release.Outcome{release.OutcomeSigned, release.OutcomeAlready} {
 		if counts, _, err := do(t, s, items, false); err != nil || counts[want] != 1 {
 			t.Fatalf("run %d: %v: %v", i, counts, err)
 		}

@@ -143,6 +143,10 @@ func (r *runner) prepare(ctx context.Context, requests chan<- client.HeaderReque
 			}
 			continue
 		}
+		if r.kept(f, r.ring) {
+			r.tell(f, release.OutcomeAlready, "")
+			continue
+		}
 		if r.FileSigner != nil {
 			if err := f.signFiles(ctx, r.FileSigner); err != nil {
 				if !refused(err) {
@@ -176,8 +180,8 @@ func (r *runner) prepare(ctx context.Context, requests chan<- client.HeaderReque
 }
 
 // complete says whether a file with the key's signature lacks nothing else.
-func (r *runner) complete(f *file) bool {
-	return (r.FileSigner == nil || f.hasFileSignatures()) && (!r.Proofs || f.proven(r.Certificate, r.Log))
+func (j *Job) complete(f *file) bool {
+	return (j.FileSigner == nil || f.hasFileSignatures() || !f.takesFileSignatures()) && (!j.Proofs || f.proven(j.Certificate, j.Log))
 }
 
 // refused tells a word about one file from the end of the session.
@@ -213,7 +217,7 @@ func (j *Job) Check(ctx context.Context, decide release.Decide, report func(rele
 			report(f.result(release.OutcomeRefused, err.Error()))
 			continue
 		}
-		if f.signedBy(ring) {
+		if f.signedBy(ring) || j.kept(f, ring) {
 			report(f.result(release.OutcomeAlready, ""))
 			continue
 		}
