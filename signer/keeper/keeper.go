@@ -27,6 +27,9 @@ func Serve(ctx context.Context, dir string, start func() ([]byte, error), log *s
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Release()) }()
+	if err := checkSecrets(dir); err != nil {
+		return err
+	}
 	record, err := console.Record(ctx, dir, start)
 	if err != nil {
 		return err
