@@ -96,6 +96,10 @@ func (k *Key) SignHeaders(ctx context.Context, in <-chan HeaderRequest, out func
 					return ctx.Err()
 				}
 			}
+			select {
+			case total = <-st.sent:
+			default:
+			}
 			if n == total {
 				return nil
 			}

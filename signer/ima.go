@@ -17,13 +17,12 @@ import (
 // header's digest, and the SHA-256 of the list of signatures.
 func (ss *session) signFiles(ctx context.Context, s *wire.Sign) (*wire.Signature, error) {
 	wait, cancel := ss.patient(ctx)
-	defer cancel()
-	select {
-	case ss.imaSlots <- struct{}{}:
-		defer func() { <-ss.imaSlots }()
-	case <-wait.Done():
-		return nil, context.Cause(wait)
+	release, err := ss.budget.bookFiles(wait, ss.user, ss.turn(s.Lane))
+	cancel()
+	if err != nil {
+		return nil, err
 	}
+	defer release()
 	leave, err := ss.enter(ctx, s.Lane)
 	if err != nil {
 		return nil, err

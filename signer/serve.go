@@ -34,12 +34,10 @@ type server struct {
 	guesses *guesses
 	guests  guests
 	since   time.Time
-	// imaSlots bounds the packages whose files are being signed: their signatures are held in memory.
-	imaSlots chan struct{}
-	outer    *tls.Config
-	inner    *tls.Config
-	ready    func()
-	places   chan struct{} // a token per connection, parked or a session's
+	outer   *tls.Config
+	inner   *tls.Config
+	ready   func()
+	places  chan struct{} // a token per connection, parked or a session's
 
 	mu       sync.Mutex
 	sessions int
@@ -58,21 +56,20 @@ func Serve(ctx context.Context, cfg Config, ks Keystore, record Log, log *slog.L
 		ready = func() {}
 	}
 	s := &server{
-		cfg:      cfg,
-		keys:     ks,
-		record:   record,
-		log:      log,
-		gate:     newGate(runtime.GOMAXPROCS(0), min(1, runtime.GOMAXPROCS(0)-1)),
-		line:     newGate(inLine, inLine-inHaste),
-		budget:   newBudget(cfg.Limits),
-		counts:   newCounts(record, time.Now()),
-		guesses:  newGuesses(record),
-		since:    time.Now(),
-		imaSlots: make(chan struct{}, 2),
-		outer:    cfg.Outer.ClientConfig(hop.Expect{Proto: hop.ProtoPark, Roles: []string{hop.RoleBridge}}),
-		inner:    cfg.Inner.ServerConfig(hop.Expect{Proto: hop.ProtoSign, Roles: []string{hop.RoleClient}, Hybrid: true}),
-		ready:    sync.OnceFunc(ready),
-		byUser:   map[string]int{},
+		cfg:     cfg,
+		keys:    ks,
+		record:  record,
+		log:     log,
+		gate:    newGate(runtime.GOMAXPROCS(0), min(1, runtime.GOMAXPROCS(0)-1)),
+		line:    newGate(inLine, inLine-inHaste),
+		budget:  newBudget(cfg.Limits),
+		counts:  newCounts(record, time.Now()),
+		guesses: newGuesses(record),
+		since:   time.Now(),
+		outer:   cfg.Outer.ClientConfig(hop.Expect{Proto: hop.ProtoPark, Roles: []string{hop.RoleBridge}}),
+		inner:   cfg.Inner.ServerConfig(hop.Expect{Proto: hop.ProtoSign, Roles: []string{hop.RoleClient}, Hybrid: true}),
+		ready:   sync.OnceFunc(ready),
+		byUser:  map[string]int{},
 		// Some more than sessions: who comes too late is told so. The bound is
 		// against a bridge that starts connections without end.
 		places: make(chan struct{}, cfg.Parked+cfg.Limits.Sessions+maxGuests),

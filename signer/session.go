@@ -243,13 +243,13 @@ func (ss *session) read(ctx, work context.Context) error {
 			ss.wg.Go(func() { ss.out <- ss.call(work, c) })
 			continue
 		}
-		if err := ss.readSign(work, r, f); err != nil {
+		if err := ss.readSign(ctx, work, r, f); err != nil {
 			return err
 		}
 	}
 }
 
-func (ss *session) readSign(work context.Context, r *wire.Reader, f wire.Frame) error {
+func (ss *session) readSign(ctx, work context.Context, r *wire.Reader, f wire.Frame) error {
 	release := func() {}
 	s, err := r.Sign(f, func(s *wire.Sign, n int) error {
 		var err error
@@ -264,7 +264,7 @@ func (ss *session) readSign(work context.Context, r *wire.Reader, f wire.Frame) 
 			// A large one gets its own deadline; a small one is as good as here.
 			ss.conn.SetReadDeadline(time.Now().Add(ss.cfg.Limits.Message))
 		}
-		return nil
+		return ctx.Err() // the stop's deadline may just have been overwritten
 	})
 	var fault *wire.Fault
 	if s != nil && errors.As(err, &fault) {

@@ -345,6 +345,9 @@ func (ss *session) urgent(s *wire.Sign, signed bool) {
 
 // wait waits for a turn at a gate.
 func (ss *session) wait(ctx context.Context, g *gate, lane wire.Lane) (leave func(), err error) {
+	if ctx.Err() != nil { // nobody waits for the rest of a long work
+		return nil, context.Cause(ctx)
+	}
 	if !g.try(lane) {
 		ctx, cancel := ss.patient(ctx)
 		defer cancel()

@@ -261,6 +261,8 @@ func TestHurryHasOneTimer(t *testing.T) {
 			t.Errorf("%d allocations for a hundred urgent requests, %d when some hundred came before", first, last)
 		}
 		time.Sleep(2 * haste)
+		g.mu.Lock()
+		defer g.mu.Unlock()
 		if !g.until.IsZero() {
 			t.Error("the hurry does not end")
 		}
