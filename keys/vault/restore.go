@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/privyseal/privyseal/internal/durable"
 	"github.com/privyseal/privyseal/keys"
 )
@@ -39,11 +41,16 @@ func Restore(ctx context.Context, r io.Reader, dir string) (err error) {
 	if err := durable.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
-	temp, err := os.MkdirTemp(filepath.Dir(dir), "."+filepath.Base(dir)+".restore-")
+	temp, err := os.MkdirTemp(filepath.Dir(dir), restorePrefix(dir))
 	if err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
+	mine, err := claim(temp)
+	if err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	defer mine.Close()
 	if err := unpack(ctx, r, temp); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
@@ -51,6 +58,56 @@ func Restore(ctx context.Context, r io.Reader, dir string) (err error) {
 		return fmt.Errorf("restore: %w", err)
 	}
 	return nil
+}
+
+// restorePrefix begins the name of a directory in which a restore to dir is under way.
+func restorePrefix(dir string) string { return "." + filepath.Base(dir) + ".restore-" }
+
+// claim locks a directory until it is closed or its process ends, however that ends.
+func claim(dir string) (*os.File, error) {
+	f, err := os.OpenFile(dir, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("locking %s: %w", dir, err)
+	}
+	return f, nil
+}
+
+// RemoveRestores removes what restores to dir that were killed left beside it, which is as secret as the vault, and tells its paths. What a restore
+// is at work in stays.
+func RemoveRestores(dir string) (removed []string, err error) {
+	dir = filepath.Clean(dir)
+	entries, err := os.ReadDir(filepath.Dir(dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	for _, e := range entries {
+		number, ok := strings.CutPrefix(e.Name(), restorePrefix(dir))
+		if !ok || number == "" || strings.Trim(number, "0123456789") != "" || !e.IsDir() {
+			continue
+		}
+		left := filepath.Join(filepath.Dir(dir), e.Name())
+		f, err := claim(left)
+		if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = errors.Join(os.RemoveAll(left), f.Close())
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s, which a restore that was cut short left and which is as secret as the vault, was not removed: %w", left, err))
+			continue
+		}
+		removed = append(removed, left)
+	}
+	return removed, errors.Join(errs...)
 }
 
 // unpack fills an empty directory and checks what is in it.

@@ -51,6 +51,13 @@ func (c *Console) restore(ctx context.Context, args []string) error {
 		return err
 	}
 	defer file.Close()
+	removed, err := vault.RemoveRestores(c.Dir)
+	for _, left := range removed {
+		fmt.Fprintf(c.Out, "removed %s, which a restore that was cut short had left\n", left)
+	}
+	if err != nil {
+		fmt.Fprintln(c.Out, "note:", err) // it is no reason to be without a vault
+	}
 	if err := vault.Restore(ctx, file, c.Dir); err != nil {
 		return fmt.Errorf("%s: %w", words[0], err)
 	}
