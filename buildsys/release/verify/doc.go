@@ -36,7 +36,8 @@
 //
 // # Limits
 //
-// Those of rpmhead, pgp and seal; what is no file is never waited for. A tree holds
-// the proofs of one repository, and of those around it, in memory at a time, about
-// 2 KB a package.
+// Those of rpmhead, pgp, seal and its bundles; what is no file is never waited for. Of
+// the bundles of one repository, and of those around it, a tree holds 48 bytes a proof
+// in memory at a time, at most 48 MiB a bundle, of whose proofs at most 32 may be of one
+// package.
 package verify

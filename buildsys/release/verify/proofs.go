@@ -1,12 +1,15 @@
 package verify
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/privyseal/privyseal/internal/durable"
 	"github.com/privyseal/privyseal/internal/seal/bundle"
@@ -59,18 +62,41 @@ type bundles struct {
 	none map[string]bool    // directories without one
 }
 
-// proofs are those of a bundle, by the digest of the header.
+// maxOf is how many proofs of one package count in a bundle: a few keys sign it, and
+// each signature has one.
+const maxOf = 32
+
+// proofs are where those of a bundle lie in it, by the digest of the header: 48 bytes
+// for each, while all of them are 2 KB for each.
 type proofs struct {
-	of  map[[sha256.Size]byte][][]byte
-	err error
+	path   string
+	file   *os.File
+	places []place // sorted
+	err    error
 }
+
+type place struct {
+	header [sha256.Size]byte
+	at     int64
+	size   int32
+}
+
+func (p place) compare(header [sha256.Size]byte) int { return bytes.Compare(p.header[:], header[:]) }
 
 func newBundles() *bundles { return &bundles{read: map[string]*proofs{}, none: map[string]bool{}} }
 
+func (b *bundles) close() {
+	for _, p := range b.read {
+		p.close()
+	}
+}
+
 func (b *bundles) find(dir string, header [sha256.Size]byte) ([][]byte, error) {
 	for range maxUp {
-		if p := b.in(dir); p != nil && (len(p.of[header]) > 0 || p.err != nil) {
-			return p.of[header], p.err
+		if p := b.in(dir); p != nil {
+			if texts, err := p.of(header); len(texts) > 0 || err != nil {
+				return texts, err
+			}
 		}
 		up := filepath.Dir(dir)
 		if up == dir {
@@ -92,25 +118,49 @@ func (b *bundles) in(dir string) *proofs {
 		b.none[dir] = true
 		return nil
 	}
-	for other := range b.read {
+	for other, p := range b.read {
 		if !within(dir, other) && !within(other, dir) {
+			p.close()
 			delete(b.read, other)
 		}
 	}
-	p := &proofs{of: map[[sha256.Size]byte][][]byte{}, err: err}
+	p := &proofs{path: path, file: f, err: err}
 	b.read[dir] = p
 	if err != nil {
 		return p
 	}
-	defer f.Close()
-	err = bundle.Read(f, func(it bundle.Item) error {
-		p.of[it.Header] = append(p.of[it.Header], it.Proof)
+	err = bundle.Places(f, func(l bundle.Place) error {
+		p.places = append(p.places, place{l.Header, l.At, int32(l.Size)})
 		return nil
 	})
 	if err != nil {
 		p.err = fmt.Errorf("%s: %w", path, err)
 	}
+	slices.SortStableFunc(p.places, func(a, b place) int { return a.compare(b.header) })
 	return p
+}
+
+func (p *proofs) close() {
+	if p.file != nil {
+		p.file.Close()
+	}
+}
+
+// of reads the proofs of a header. A bundle that is wrong somewhere says so, with those
+// that came before.
+func (p *proofs) of(header [sha256.Size]byte) (texts [][]byte, err error) {
+	i, _ := slices.BinarySearchFunc(p.places, header, place.compare)
+	for ; i < len(p.places) && p.places[i].header == header; i++ {
+		if len(texts) == maxOf {
+			return nil, fmt.Errorf("%s: more than %d proofs of one package", p.path, maxOf)
+		}
+		text := make([]byte, p.places[i].size)
+		if _, err := p.file.ReadAt(text, p.places[i].at); err != nil {
+			return nil, fmt.Errorf("%s: %w", p.path, err)
+		}
+		texts = append(texts, text)
+	}
+	return texts, p.err
 }
 
 // within tells whether a directory is below another.

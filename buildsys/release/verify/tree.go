@@ -34,6 +34,7 @@ func (v *Verifier) Tree(ctx context.Context, root string, each func(Report)) err
 	packages := 0
 	var mu sync.Mutex // of the bundles, which are read once for all
 	b := newBundles()
+	defer b.close()
 	shared := func(path string) Proofs {
 		find := beside(path, b)
 		return func(header [32]byte) ([][]byte, error) {

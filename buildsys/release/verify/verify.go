@@ -59,7 +59,9 @@ type Proofs func(header [sha256.Size]byte) ([][]byte, error)
 
 // File verifies an RPM file, with the proofs that lie beside it.
 func (v *Verifier) File(path string) Report {
-	return v.FileWith(path, beside(path, newBundles()))
+	b := newBundles()
+	defer b.close()
+	return v.FileWith(path, beside(path, b))
 }
 
 // FileWith verifies an RPM file with proofs from elsewhere.

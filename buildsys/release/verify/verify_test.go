@@ -253,44 +253,6 @@ func TestOtherOperation(t *testing.T) {
 	}
 }
 
-// TestBundlesAreReadOnce holds that the bundles of nested repositories are kept while packages below both are looked at, and not
-// read anew for each.
-func TestBundlesAreReadOnce(t *testing.T) {
-	root := t.TempDir()
-	inner := filepath.Join(root, "debug")
-	headers := map[string][32]byte{root: {1}, inner: {2}}
-	for dir, header := range headers {
-		var b bytes.Buffer
-		if err := bundle.Write(&b, []bundle.Item{{Name: "a.rpm", Header: header, Proof: []byte("x")}}); err != nil {
-			t.Fatal(err)
-		}
-		write(t, filepath.Join(dir, bundle.FileName), b.Bytes())
-	}
-	b := newBundles()
-	packages := filepath.Join(inner, "Packages")
-	for i := range 2 {
-		for _, header := range [][32]byte{headers[inner], headers[root], headers[inner]} {
-			if got, err := b.find(packages, header); err != nil || len(got) != 1 {
-				t.Fatalf("round %d, %x: %d proofs: %v", i, header[0], len(got), err)
-			}
-		}
-		for dir := range headers {
-			if err := os.RemoveAll(filepath.Join(dir, bundle.FileName)); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	// Those of another repository take their place.
-	if _, err := b.find(t.TempDir(), [32]byte{9}); err != nil || len(b.read) != 2 {
-		t.Errorf("%d bundles are held: %v", len(b.read), err)
-	}
-	other := t.TempDir()
-	write(t, filepath.Join(other, bundle.FileName), []byte("privyseal.org/tlog-proofs@v1\n"))
-	if _, err := b.find(other, [32]byte{9}); err != nil || len(b.read) != 1 {
-		t.Errorf("%d bundles are held: %v", len(b.read), err)
-	}
-}
-
 // TestNoFiles holds that what is no file is not waited for, wherever one is looked for.
 func TestNoFiles(t *testing.T) {
 	s := newSite(t, lab.KeyEdDSA, 1)

@@ -23,8 +23,8 @@
 // that its log signed. What somebody leaves out of it is missed when the package is
 // verified.
 //
-// Limits: a name of 512 bytes, a proof of 64 KiB; any number of proofs, of which a
-// reader holds one at a time.
+// Limits: a name of 512 bytes, a proof of 64 KiB, and MaxProofs of them, of which Read
+// holds one at a time and Places none.
 package bundle
 
 import (
@@ -40,6 +40,10 @@ import (
 
 // FileName is the name of a bundle in a tree.
 const FileName = "tlog-proofs"
+
+// MaxProofs is how many proofs a bundle may have, so that whoever keeps something of
+// each knows how much that will be. A repository has a tenth as many packages.
+const MaxProofs = 1 << 20
 
 const (
 	magic    = "privyseal.org/tlog-proofs@v1"
@@ -57,6 +61,9 @@ type Item struct {
 
 // Write writes a bundle.
 func Write(w io.Writer, items []Item) error {
+	if len(items) > MaxProofs {
+		return fmt.Errorf("%d proofs: a bundle has at most %d", len(items), MaxProofs)
+	}
 	b := bufio.NewWriter(w)
 	fmt.Fprintln(b, magic)
 	for _, it := range items {
@@ -79,54 +86,87 @@ func checkName(name string) error {
 	return nil
 }
 
+// Place is where in a bundle a proof lies.
+type Place struct {
+	Name   string            // of the package's file
+	Header [sha256.Size]byte // digest of its main header
+	At     int64             // of the proof's first byte
+	Size   int
+}
+
 // Read calls each for every proof of a bundle, in order. An error names the line's
 // number among the proofs.
 func Read(r io.Reader, each func(Item) error) error {
+	return scan(r, func(b *bufio.Reader, p Place) (func() error, error) {
+		it := Item{Name: p.Name, Header: p.Header, Proof: make([]byte, p.Size)}
+		_, err := io.ReadFull(b, it.Proof)
+		return func() error { return each(it) }, err
+	})
+}
+
+// Places calls each with the place of every proof of a bundle, in order.
+func Places(r io.Reader, each func(Place) error) error {
+	return scan(r, func(b *bufio.Reader, p Place) (func() error, error) {
+		_, err := b.Discard(p.Size)
+		return func() error { return each(p) }, err
+	})
+}
+
+// scan reads a bundle; take passes over a proof and gives what is to be done then.
+func scan(r io.Reader, take func(*bufio.Reader, Place) (func() error, error)) error {
 	b := bufio.NewReader(r)
 	line, err := readLine(b)
 	if err != nil || line != magic {
 		return fmt.Errorf("not a bundle of proofs: it does not begin with %q", magic)
 	}
+	at := int64(len(line) + 1)
 	for n := 1; ; n++ {
-		it, err := readItem(b)
+		line, err := readLine(b)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
+		bad := func(err error) error { return fmt.Errorf("proof %d of the bundle: %w", n, err) }
 		if err != nil {
-			return fmt.Errorf("proof %d of the bundle: %w", n, err)
+			return bad(err)
 		}
-		if err := each(it); err != nil {
+		p, err := parsePlace(line)
+		switch {
+		case err != nil:
+			return bad(err)
+		case n > MaxProofs:
+			return bad(fmt.Errorf("a bundle has at most %d", MaxProofs))
+		}
+		p.At = at + int64(len(line)+1)
+		at = p.At + int64(p.Size)
+		do, err := take(b, p)
+		if err != nil {
+			return bad(fmt.Errorf("%s: the bundle is cut off", p.Name))
+		}
+		if err := do(); err != nil {
 			return err
 		}
 	}
 }
 
-// readItem reads one proof; io.EOF is the end of the bundle.
-func readItem(b *bufio.Reader) (Item, error) {
-	var it Item
-	line, err := readLine(b)
-	if err != nil {
-		return it, err
-	}
+// parsePlace reads the line above a proof.
+func parsePlace(line string) (Place, error) {
+	var p Place
 	words := strings.Split(line, " ")
 	if len(words) != 4 || words[0] != kindRPM {
-		return it, fmt.Errorf("%q is not %q, name, digest and size", shown(line), kindRPM)
+		return p, fmt.Errorf("%q is not %q, name, digest and size", shown(line), kindRPM)
 	}
-	if it.Name = words[1]; checkName(it.Name) != nil {
-		return it, checkName(it.Name)
+	if p.Name = words[1]; checkName(p.Name) != nil {
+		return p, checkName(p.Name)
 	}
-	if n, err := hex.Decode(it.Header[:], []byte(words[2][:min(len(words[2]), 2*sha256.Size)])); err != nil || n != sha256.Size || len(words[2]) != 2*sha256.Size {
-		return it, fmt.Errorf("%s: %q is no SHA-256 digest", it.Name, shown(words[2]))
+	if n, err := hex.Decode(p.Header[:], []byte(words[2][:min(len(words[2]), 2*sha256.Size)])); err != nil || n != sha256.Size || len(words[2]) != 2*sha256.Size {
+		return p, fmt.Errorf("%s: %q is no SHA-256 digest", p.Name, shown(words[2]))
 	}
 	size, err := strconv.Atoi(words[3])
 	if err != nil || size < 1 || size > maxProof {
-		return it, fmt.Errorf("%s: size %q, expected 1 to %d", it.Name, shown(words[3]), maxProof)
+		return p, fmt.Errorf("%s: size %q, expected 1 to %d", p.Name, shown(words[3]), maxProof)
 	}
-	it.Proof = make([]byte, size)
-	if _, err := io.ReadFull(b, it.Proof); err != nil {
-		return it, fmt.Errorf("%s: the bundle is cut off", it.Name)
-	}
-	return it, nil
+	p.Size = size
+	return p, nil
 }
 
 // readLine reads a line without its end; io.EOF only where none begins.

@@ -39,6 +39,19 @@ func TestRoundTrip(t *testing.T) {
 			t.Errorf("%v: %v, %v", want, got, err)
 		}
 	}
+	text := written(t, items())
+	n := 0
+	err := bundle.Places(bytes.NewReader(text), func(p bundle.Place) error {
+		want := items()[n]
+		if p.Name != want.Name || p.Header != want.Header || !bytes.Equal(text[p.At:][:p.Size], want.Proof) {
+			t.Errorf("place %d: %+v", n, p)
+		}
+		n++
+		return nil
+	})
+	if err != nil || n != len(items()) {
+		t.Errorf("%d places: %v", n, err)
+	}
 	stop := errors.New("stop")
 	if err := bundle.Read(bytes.NewReader(written(t, items())), func(bundle.Item) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("the caller's error: %v", err)
@@ -66,11 +79,32 @@ func TestRefuses(t *testing.T) {
 			t.Errorf("%s: read as %v", name, got)
 		}
 	}
+	// Without an end: what is kept of each is bounded by their number.
+	many := endless{head: []byte(written(t, nil)), line: []byte("rpm a " + strings.Repeat("0", 64) + " 1\nx")}
+	n := 0
+	if err := bundle.Places(&many, func(bundle.Place) error { n++; return nil }); err == nil || n != bundle.MaxProofs {
+		t.Errorf("%d proofs were read of a bundle without an end: %v", n, err)
+	}
 	for _, it := range []bundle.Item{{Name: "a b", Proof: []byte("x")}, {Name: "a/b", Proof: []byte("x")}, {Name: "a"}, {Name: "a", Proof: make([]byte, 1<<20)}} {
 		if err := bundle.Write(&bytes.Buffer{}, []bundle.Item{it}); err == nil {
 			t.Errorf("%q with %d bytes of proof was written", it.Name, len(it.Proof))
 		}
 	}
+}
+
+// endless is a head, and then a line for ever.
+type endless struct{ head, line, left []byte }
+
+func (e *endless) Read(b []byte) (int, error) {
+	if len(e.left) == 0 {
+		e.left, e.head = e.head, nil
+	}
+	if len(e.left) == 0 {
+		e.left = bytes.Repeat(e.line, 1000)
+	}
+	n := copy(b, e.left)
+	e.left = e.left[n:]
+	return n, nil
 }
 
 // FuzzRead holds that whatever is read can be written, and is then the same.
