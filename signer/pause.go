@@ -21,7 +21,7 @@ type pauses struct {
 	bytes uint64    // that had been read when enough had last
 }
 
-// enough is more than it takes until every kernel on the way, with buffers of 6 MiB,
+// enough is more than it takes until every kernel on the way, with buffers of 32 MiB,
 // has told the one before that there is room again.
 const enough = 4 << 20
 
