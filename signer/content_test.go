@@ -14,7 +14,9 @@ import (
 
 	"github.com/privyseal/privyseal/internal/lab"
 	"github.com/privyseal/privyseal/internal/rpmhead"
+	"github.com/privyseal/privyseal/internal/seal"
 	"github.com/privyseal/privyseal/internal/wire"
+	"github.com/privyseal/privyseal/signer/decide"
 )
 
 const sampleRepomd = `<?xml version="1.0"?><repomd xmlns="http://linux.duke.edu/metadata/repo"><revision>1</revision><data type="primary">` +
@@ -49,16 +51,29 @@ func sampleCommit(parent []byte, subject string) []byte {
 	end()
 	b = append(b, bytes.Repeat([]byte{8}, 32)...)
 	size := 1
-	if len(b)+6 > 0xff {
+	switch {
+	case len(b)+12 > 0xffff:
+		size = 4
+	case len(b)+6 > 0xff:
 		size = 2
 	}
 	for i := len(ends) - 1; i >= 0; i-- {
-		b = append(b, byte(ends[i]))
-		if size == 2 {
-			b = append(b, byte(ends[i]>>8))
+		for n := range size {
+			b = append(b, byte(ends[i]>>(8*n)))
 		}
 	}
 	return b
+}
+
+// What the signer says of what it read has room in an answer, whatever it read.
+func TestWhatWasReadIsToldInBrief(t *testing.T) {
+	r := &request{Sign: commitSign(sampleCommit(nil, strings.Repeat("long ", 1<<19))), op: operations[wire.OpOstree], facts: &decide.Facts{}}
+	if err := (&session{}).examine(r); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(r.content.what); n > seal.MaxWhat {
+		t.Errorf("%d bytes", n)
+	}
 }
 
 func commitSign(data []byte) *wire.Sign {

@@ -187,6 +187,7 @@ func (ss *session) examine(r *request) error {
 	if r.content, err = r.op.check(r.Sign); err != nil {
 		return err
 	}
+	r.content.what = seal.Clip(r.content.what, seal.MaxWhat)
 	if r.content.signed == nil {
 		r.content.signed = r.Data
 	}
