@@ -74,24 +74,26 @@ func (a *App) readAll(name string) ([]byte, error) {
 	return data, err
 }
 
-// write writes what a verb made: to a file, whole or not at all; through a link, to a
-// pipe or to a device (/dev/stdout is one of these) as it is; or to standard output (""
-// or "-").
+// write writes what a verb made: to a file, also one that a link leads to, whole or not
+// at all; to a pipe or a device (/dev/stdout is one of these) as it is; or to standard
+// output ("" or "-").
 func (a *App) write(output string, data []byte) error {
 	if output == "" || output == "-" {
 		a.stdout.Write(data)
 		return nil
 	}
-	// Renaming over it would replace the link or the device itself.
-	if info, err := os.Lstat(output); err == nil && !info.Mode().IsRegular() {
-		f, err := os.OpenFile(output, os.O_WRONLY|os.O_TRUNC, 0)
-		if err != nil {
-			return err
+	if path, err := durable.Through(output); err == nil {
+		if info, err := os.Stat(path); err != nil || info.Mode().IsRegular() {
+			return durable.WriteFile(path, data, 0o644)
 		}
-		_, err = f.Write(data)
-		return errors.Join(err, f.Close())
 	}
-	return durable.WriteFile(output, data, 0o644)
+	// Renaming over it would replace the device itself.
+	f, err := os.OpenFile(output, os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Close())
 }
 
 // withKey opens a session and a key of it, which must be for a purpose.

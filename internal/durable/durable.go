@@ -23,6 +23,9 @@
 // directory skip names that start with a dot; RemoveStale clears what a killed
 // process left.
 //
+// Links. Create replaces a link that stands at its path; Through gives the path for
+// an output that a person named, which goes where the link leads.
+//
 // Not done here: locking between writers (the last rename wins) and atomic
 // change of several files (publish a directory with ReplaceSymlink for that).
 package durable

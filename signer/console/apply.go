@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/privyseal/privyseal/internal/durable"
 	"github.com/privyseal/privyseal/keys/vault"
 	"github.com/privyseal/privyseal/signer/seallog"
 )
@@ -122,15 +121,6 @@ func userName(uid int) string {
 	return fmt.Sprintf("uid %d", uid)
 }
 
-// give writes data to a file, or shows it.
-func (c *Console) give(file string, data []byte) error {
-	if file == "" {
-		_, err := c.Out.Write(data)
-		return err
-	}
-	return durable.WriteFile(file, data, 0o644)
-}
-
 // change makes a change from the state on disk, applies it and says what was done.
 func (c *Console) change(ctx context.Context, make func(*vault.State) (*vault.Change, error)) error {
 	state, err := c.state()
@@ -153,7 +143,7 @@ func (c *Console) applyWithFile(ctx context.Context, change *vault.Change, file 
 	if file == "" {
 		return c.apply(ctx, change)
 	}
-	f, err := durable.Create(file, 0o644)
+	f, err := create(file, 0o644)
 	if err != nil {
 		return err
 	}

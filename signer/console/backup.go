@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/privyseal/privyseal/internal/durable"
 	"github.com/privyseal/privyseal/keys/vault"
 )
 
@@ -15,7 +14,7 @@ func (c *Console) backup(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	file, err := durable.Create(words[0], 0o600)
+	file, err := create(words[0], 0o600)
 	if err != nil {
 		return err
 	}

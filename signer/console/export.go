@@ -103,7 +103,7 @@ func (l *limited) Write(p []byte) (int, error) {
 }
 
 func (c *Console) exportFile(name string, export func(io.Writer) (*seal.Checkpoint, error)) error {
-	file, err := durable.Create(name, 0o644)
+	file, err := create(name, 0o644)
 	if err != nil {
 		return err
 	}

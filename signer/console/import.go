@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/privyseal/privyseal/internal/durable"
 	"github.com/privyseal/privyseal/internal/parts"
 	"github.com/privyseal/privyseal/internal/seal"
 	"github.com/privyseal/privyseal/signer/seallog"
@@ -64,7 +63,7 @@ func (c *Console) logImportCheck(ctx context.Context, args []string) error {
 	defer closer()
 	var copied io.Reader = r
 	if *out != "" {
-		file, err := durable.Create(*out, 0o644)
+		file, err := create(*out, 0o644)
 		if err != nil {
 			return err
 		}
@@ -87,7 +86,7 @@ func (c *Console) logImportCheck(ctx context.Context, args []string) error {
 
 func (c *Console) checkedExport(r *seallog.Report, old *seal.Checkpoint, saved string, asJSON bool) error {
 	if saved != "" {
-		if err := durable.WriteFile(saved, r.Checkpoint.Note, 0o644); err != nil {
+		if err := writeOutput(saved, r.Checkpoint.Note); err != nil {
 			return err
 		}
 	}
