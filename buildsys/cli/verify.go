@@ -29,6 +29,11 @@ func verifyCommand(a *App) *cobra.Command {
 		"--keyring nor keyring in the configuration names any: then the hub is asked for those it knows.\n\n" +
 		"Proofs are taken from FILE.tlog-proof, proofs/FILE.tlog-proof beside the file, the file tlog-proofs\n" +
 		"of its directory or one above, or the hub.\n\n" +
+		"With --signature or --proof it verifies one file that is no package: data with a detached signature,\n" +
+		"a clear-signed text, a git tag (git cat-file tag NAME), a container's manifest or its signature\n" +
+		"alone, an ostree commit with its commitmeta. Without --signature the signature is in FILE itself,\n" +
+		"FILE.sig, FILE.asc or, of an ostree commit, FILEmeta; without --proof the proof is in the signature's\n" +
+		"or the file's name with .tlog-proof.\n\n" +
 		"Results: verified, unsigned, unknown-key, bad, no-proof, bad-proof.\n" +
 		"Exit code 0: all are verified; 1: some are not, or there was nothing to verify."
 	var o verifyOptions
@@ -36,10 +41,15 @@ func verifyCommand(a *App) *cobra.Command {
 	fs.StringArrayVar(&o.keyrings, "keyring", nil, "take signatures of the OpenPGP certificates in `FILE` (may be given again)")
 	fs.StringVar(&o.logKey, "log-key", "", "the signer's log key, as \"privyseal-signer log key\" prints it, or a file with it (log_key in [signing])")
 	fs.BoolVar(&o.noLog, "no-log", false, "ask for no proofs")
+	fs.StringVar(&o.signature, "signature", "", "verify one file that is no package, by the signature in `SIG`")
+	fs.StringVar(&o.proof, "proof", "", "verify one file that is no package, with the proof in `PROOF`")
 	a.listing(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return usagef(cmd, "give files, directories or packages of the hub")
+		}
+		if (o.signature != "" || o.proof != "") && len(args) != 1 {
+			return usagef(cmd, "--signature and --proof are of one file")
 		}
 		return a.verify(cmd.Context(), o, args)
 	}
@@ -50,6 +60,8 @@ type verifyOptions struct {
 	keyrings []string
 	logKey   string
 	noLog    bool
+	// Of one file that is no package.
+	signature, proof string
 }
 
 func (a *App) verify(ctx context.Context, o verifyOptions, args []string) error {
@@ -58,6 +70,10 @@ func (a *App) verify(ctx context.Context, o verifyOptions, args []string) error 
 		return err
 	}
 	out := &verifyReport{a: a}
+	if o.signature != "" || o.proof != "" {
+		out.add(v.Signed(args[0], o.signature, o.proof))
+		return out.finish(nil)
+	}
 	var names []string
 	for _, arg := range args {
 		info, err := os.Stat(arg)

@@ -1,6 +1,6 @@
-// Package verify checks packages away from hub and signer: that a key which is known
-// here made the signature, that the signature covers all of the file, and that it
-// stands in the signer's log.
+// Package verify checks packages, and other signed files, away from hub and signer:
+// that a key which is known here made the signature, that the signature covers all of
+// the file, and that it stands in the signer's log.
 //
 // # How it is used
 //
@@ -27,6 +27,14 @@
 //
 // One wrong signature makes a package bad, whatever the others say: readers do not
 // agree on which they look at.
+//
+// # What is no package
+//
+// Signed says the same of one file of another kind, which an operation of the signer is
+// for: data, repomd.xml or a git tag's object with a detached signature, armored or not;
+// a clear-signed text; a git tag that holds its signature; an ostree commit with its
+// commitmeta; a container's signature (simple signing), alone or with the manifest that
+// it has to be of. The proof has to be of an operation that makes such signatures.
 //
 // # What it does not do
 //
