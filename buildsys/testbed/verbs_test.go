@@ -84,6 +84,12 @@ func write(t *testing.T, path, text string) string {
 	return path
 }
 
+// verifies has a signature that is not of a package verified, with no other configuration than the keys.
+func (r *rig) verifies(t *testing.T, home, key string, code int, word string, args ...string) {
+	t.Helper()
+	r.command(t, "/dev/null", append([]string{"verify", "--keyring", filepath.Join(home, key+".asc"), "--log-key", r.logKey(t)}, args...)...).says(t, code, word)
+}
+
 // TestSignText clear-signs a text with everything that the format has traps for, and has
 // gpg read it back.
 func TestSignText(t *testing.T) {
@@ -103,6 +109,9 @@ func TestSignText(t *testing.T) {
 	if proof, err := os.ReadFile(out + ".tlog-proof"); err != nil || !strings.HasPrefix(string(proof), "c2sp.org/tlog-proof@v1\n") {
 		t.Errorf("proof %.40q: %v", proof, err)
 	}
+	s.verifies(t, home, "SIGN_KEY_TEXT", 0, "text.asc: verified", "--proof", out+".tlog-proof", out)
+	s.verifies(t, home, "SIGN_KEY_TEXT", 0, "text: verified", "--signature", out, text)
+	s.verifies(t, home, "SIGN_KEY_TEXT", 1, "another", "--signature", out, write(t, filepath.Join(dir, "another"), "another text"))
 	link, target := filepath.Join(dir, "link"), write(t, filepath.Join(dir, "target"), "before")
 	if err := os.Symlink(target, link); err != nil {
 		t.Fatal(err)
@@ -123,7 +132,12 @@ func TestSignDataJudges(t *testing.T) {
 	home := s.gnupg(t, "SIGN_KEY_DATA")
 	file := write(t, filepath.Join(dir, "data"), "some data\n")
 	sig := filepath.Join(dir, "data.sig")
-	s.signed(t, "sign-data", "SIGN_KEY_DATA", "-o", sig, file).says(t, 0)
+	s.signed(t, "sign-data", "SIGN_KEY_DATA", "-o", sig, "--proof", filepath.Join(dir, "proof"), file).says(t, 0)
+	s.verifies(t, home, "SIGN_KEY_DATA", 0, "data: verified", "--proof", filepath.Join(dir, "proof"), "--signature", sig, file)
+	s.verifies(t, home, "SIGN_KEY_DATA", 0, `"result":"verified"`, "--json", "--proof", filepath.Join(dir, "proof"), file)
+	s.verifies(t, home, "SIGN_KEY_DATA", 1, "no-proof", "--signature", sig, file)
+	s.verifies(t, home, "SIGN_KEY_DATA", 1, "bad-proof", "--proof", sig, file)
+	s.verifies(t, home, "SIGN_KEY_DATA", 2, "one file", "--proof", sig, file, file)
 	run(t, "", nil, "sqv", "--keyring", filepath.Join(home, "SIGN_KEY_DATA.asc"), sig, file)
 	run(t, "", nil, "gpg", "--homedir", home, "--batch", "--export", "-o", filepath.Join(dir, "ring.gpg"))
 	run(t, "", nil, "gpgv", "--keyring", filepath.Join(dir, "ring.gpg"), sig, file)
@@ -158,7 +172,10 @@ func TestSignGitTag(t *testing.T) {
 	git("tag", "-a", "-m", "Version 1\n\nwith a body", "v1")
 	git("tag", "light")
 
-	s.signed(t, "sign-git-tag", "SIGN_KEY_GIT", "-C", dir, "v1").says(t, 0)
+	proof := filepath.Join(t.TempDir(), "proof")
+	s.signed(t, "sign-git-tag", "SIGN_KEY_GIT", "--proof", proof, "-C", dir, "v1").says(t, 0)
+	object := write(t, filepath.Join(t.TempDir(), "object"), git("cat-file", "tag", "v1"))
+	s.verifies(t, home, "SIGN_KEY_GIT", 0, "object: verified", "--proof", proof, object)
 	if out := git("tag", "-v", "v1"); !strings.Contains(out, "Good signature") || !strings.Contains(out, "with a body") {
 		t.Errorf("git: %s", out)
 	}
@@ -195,7 +212,8 @@ func TestSignContainer(t *testing.T) {
 	manifest := write(t, filepath.Join(dir, "manifest.json"), `{"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json"}`)
 	const reference = "registry.example.org/fedora/minimal:40"
 	sig := filepath.Join(dir, "signature-1")
-	s.signed(t, "sign-container", "SIGN_KEY_CONTAINER", "-o", sig, manifest, reference).says(t, 0)
+	s.signed(t, "sign-container", "SIGN_KEY_CONTAINER", "-o", sig, "--proof", sig+".tlog-proof", manifest, reference).says(t, 0)
+	s.verifies(t, home, "SIGN_KEY_CONTAINER", 0, reference, "--json", "--signature", sig, manifest)
 	fingerprint := s.fingerprint(t, "SIGN_KEY_CONTAINER")
 	if out := run(t, "", []string{"GNUPGHOME=" + home}, "skopeo", "standalone-verify", manifest, reference, fingerprint, sig); !strings.Contains(out, "Signature verified") {
 		t.Errorf("skopeo: %s", out)
@@ -240,11 +258,13 @@ func (r *rig) ostreeRepo(t *testing.T) (repo, commit string) {
 func TestSignOstree(t *testing.T) {
 	s := site(t)
 	repo, commit := s.ostreeRepo(t)
-	s.signed(t, "sign-ostree", "SIGN_KEY_OSTREE", "--repo", repo, "fedora/40").says(t, 0)
+	proof := filepath.Join(t.TempDir(), "proof")
+	s.signed(t, "sign-ostree", "SIGN_KEY_OSTREE", "--repo", repo, "--proof", proof, "fedora/40").says(t, 0)
 	if out := run(t, "", nil, "ostree", "show", "--repo="+repo, commit); !strings.Contains(out, "Good signature") {
 		t.Errorf("ostree: %s", out)
 	}
 	object := filepath.Join(repo, "objects", commit[:2], commit[2:]+".commit")
+	s.verifies(t, s.gnupg(t, "SIGN_KEY_OSTREE"), "SIGN_KEY_OSTREE", 0, "commit: verified", "--proof", proof, object)
 	s.signed(t, "sign-ostree", "SIGN_KEY_OSTREE", strings.Repeat("0", 64), object).says(t, 1, "checksum")
 	s.signed(t, "sign-ostree", "SIGN_KEY_OSTREE", "--repo", repo, "none").says(t, 1, "no such ref")
 }
