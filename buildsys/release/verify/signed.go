@@ -57,8 +57,11 @@ func (v *Verifier) Signed(path, sig, proof string) Report {
 	if doc.name != "" {
 		r.NVRA = doc.name
 	}
-	if len(doc.sigs) == 0 {
+	switch n := len(doc.sigs); {
+	case n == 0:
 		return r.end(Unsigned, fmt.Errorf("%s: no signature in it", sig))
+	case n > maxOf: // the file would be read for each
+		return r.end(Bad, fmt.Errorf("%s: more than %d signatures", sig, maxOf))
 	}
 	var made []good
 	unknown := ""
@@ -154,7 +157,7 @@ func openSigned(path, sig string) (*document, error) {
 		return overFile(k, packet, path)
 	}}
 	switch {
-	case strings.HasSuffix(sig, ".commitmeta"):
+	case strings.HasSuffix(sig, ".commitmeta"), len(b) > 0 && b[0] < 0x80 && !bytes.Contains(b, []byte("-----BEGIN ")): // no packet, no armor
 		doc.ops = []wire.Op{wire.OpOstree}
 		doc.sigs, err = ostree.Signatures(b)
 	case bytes.HasPrefix(b, cleartextBegin):

@@ -90,6 +90,16 @@ func TestSigned(t *testing.T) {
 	}
 	write(t, at("c.commitmeta"), meta)
 	ok(v.Signed(at("c.commit"), "", func() string { write(t, at("p"), proof); return at("p") }()), "c.commit")
+	write(t, at("meta"), meta) // by any name
+	ok(v.Signed(at("c.commit"), at("meta"), at("p")), "c.commit")
+	many := meta
+	for i := range maxOf {
+		if many, err = ostree.AddSignature(many, []byte{byte(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, at("many"), many)
+	expect(t, v.Signed(at("c.commit"), at("many"), at("p")), Bad, "more than")
 	foreign, _ := other.signBytes(t, "ostree", "a commit")
 	if meta, err = ostree.AddSignature(meta, foreign); err != nil {
 		t.Fatal(err)
