@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -189,12 +190,19 @@ func (w *weaver) sign(ctx context.Context, dir string, xml []byte) error {
 // writeSynced writes a new file of a tree that nobody sees yet. Its directory
 // is synced with all others before the tree is published.
 func writeSynced(path string, data []byte) error {
+	return writeSyncedBy(path, func(to io.Writer) error {
+		_, err := to.Write(data)
+		return err
+	})
+}
+
+func writeSyncedBy(path string, write func(io.Writer) error) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if _, err := f.Write(data); err != nil {
+	if err := write(f); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -78,13 +79,9 @@ func (w *weaver) proofs(r *repo) error {
 	if len(items) == 0 {
 		return nil
 	}
-	var b bytes.Buffer
-	if err := bundle.Write(&b, items); err != nil {
-		return err
-	}
 	home, err := w.mkdir(r.dir)
 	if err != nil {
 		return err
 	}
-	return writeSynced(filepath.Join(home, bundle.FileName), b.Bytes())
+	return writeSyncedBy(filepath.Join(home, bundle.FileName), func(to io.Writer) error { return bundle.Write(to, items) })
 }
