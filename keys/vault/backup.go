@@ -31,7 +31,7 @@ const (
 )
 
 // notInBackup are files that mean something only where they are, or are made anew.
-var notInBackup = []string{"lock", startFile, "state.json", "state.next", indexFile, indexFile + ".new", backupMark, backupSums}
+var notInBackup = []string{"lock", startFile, unlockedFile, "state.json", "state.next", indexFile, indexFile + ".new", backupMark, backupSums}
 
 // Backup writes the whole vault with its log to w, consistently while serve runs and goes on changing both. Secrets in it are encrypted as in
 // the vault; inner.pem and log.key are in the clear where the site chose no start passphrase, so keep it as closed as the vault. Files named

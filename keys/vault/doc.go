@@ -7,6 +7,7 @@
 //	DIR/log.key       the key that signs the log's checkpoints; under the start passphrase where the site chose one
 //	DIR/lock          held by the one writer
 //	DIR/serve.pub     the public key of this start of serve, to which the console seals what it unlocks
+//	DIR/unlocked.json what serve keeps unlocked in its memory, to be looked at (ReadUnlocked); nothing is decided by it
 //	DIR/inbox/        changes dropped by the console while the signer runs
 //	DIR/work/         the change that is being applied
 //	DIR/outbox/       answers to them

@@ -218,6 +218,9 @@ func (v *Vault) ServeInbox(ctx context.Context, log *slog.Logger) (err error) {
 			tidied = time.Now()
 		}
 		b.round(ctx)
+		if err := v.publishUnlocked(); err != nil {
+			b.trouble(unlockedFile, err)
+		}
 		select {
 		case <-ctx.Done():
 			return nil

@@ -71,12 +71,17 @@ func (v *Vault) publishStart() error {
 	v.unattended.mu.Lock()
 	v.unattended.start = private
 	v.unattended.mu.Unlock()
+	if err := v.publishUnlocked(); err != nil {
+		return err
+	}
 	return write(filepath.Join(v.dir, startFile), append(data, '\n'), v.perm)
 }
 
 // forgetStart ends what publishStart began, and with it all that was unlocked.
 func (v *Vault) forgetStart() error {
 	o := &v.unattended
+	o.told.Lock()
+	defer o.told.Unlock()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.start, o.used = nil, nil
@@ -84,11 +89,14 @@ func (v *Vault) forgetStart() error {
 		u.timer.Stop()
 		delete(o.open, id)
 	}
-	err := os.Remove(filepath.Join(v.dir, startFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	o.told.written = false
+	var errs []error
+	for _, name := range []string{startFile, unlockedFile} {
+		if err := os.Remove(filepath.Join(v.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
 	}
-	return err
+	return errors.Join(errs...)
 }
 
 // UnlockSpec says what to open for whom until when.
@@ -100,8 +108,10 @@ type UnlockSpec struct {
 
 // Unlocked is a key that the console opened for a user.
 type Unlocked struct {
-	Key, User, Holder string
-	Until             time.Time
+	Key    string    `json:"key"`
+	User   string    `json:"user"`
+	Holder string    `json:"holder"`
+	Until  time.Time `json:"until"`
 }
 
 type unlockFor struct {
@@ -224,6 +234,12 @@ type unattendedKeys struct {
 	start hpke.PrivateKey
 	open  map[unattendedID]*unattendedKey
 	used  map[[32]byte]bool // what opened a key since start: it opens none again
+
+	told struct { // what unlockedFile says; locked before mu
+		sync.Mutex
+		written bool
+		list    []Unlocked
+	}
 }
 
 type unattendedID struct{ fingerprint, userID string }

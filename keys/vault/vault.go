@@ -456,5 +456,6 @@ func (v *Vault) announce(ctx context.Context, p *pending) error {
 	p.after()
 	v.halted = nil
 	v.writeIndex(p.next)
+	_ = v.publishUnlocked() // what is only shown fails no change; ServeInbox tries again, and complains
 	return nil
 }

@@ -27,9 +27,11 @@ type keyView struct {
 	Generation  uint32     `json:"generation"`
 	Users       []string   `json:"users"`
 	Admins      []string   `json:"admins"`
+	// By serve's last word.
+	Unlocked []vault.Unlocked `json:"unlocked,omitempty"`
 }
 
-func viewKey(s *vault.State, k keys.Key) keyView {
+func viewKey(s *vault.State, k keys.Key, open []vault.Unlocked) keyView {
 	v := keyView{
 		Name: k.Name, Fingerprint: k.Fingerprint, KeyID: k.KeyID, Algorithm: string(k.Algorithm), UserID: k.UserID, State: string(k.State),
 		Created: k.Created, Expires: timeOrNil(k.Expires), RetiredAt: timeOrNil(k.RetiredAt), DeleteAfter: timeOrNil(k.DeleteAfter),
@@ -44,6 +46,11 @@ func viewKey(s *vault.State, k keys.Key) keyView {
 			if g.Admin {
 				v.Admins = append(v.Admins, g.User)
 			}
+		}
+	}
+	for _, u := range open {
+		if u.Key == k.Name {
+			v.Unlocked = append(v.Unlocked, u)
 		}
 	}
 	return v
@@ -66,9 +73,13 @@ func (c *Console) keyList(_ context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	open, err := vault.ReadUnlocked(c.Dir)
+	if err != nil {
+		return err
+	}
 	views := []keyView{}
 	for _, k := range state.Keys("") {
-		views = append(views, viewKey(state, k))
+		views = append(views, viewKey(state, k, open))
 	}
 	if *asJSON {
 		return c.printJSON(views)
@@ -96,7 +107,11 @@ func (c *Console) keyInfo(_ context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	v := viewKey(state, k)
+	open, err := vault.ReadUnlocked(c.Dir)
+	if err != nil {
+		return err
+	}
+	v := viewKey(state, k, open)
 	if *asJSON {
 		return c.printJSON(v)
 	}
@@ -111,6 +126,9 @@ func (c *Console) keyInfo(_ context.Context, args []string) error {
 		fmt.Fprintf(w, "deleted after\t%s (key undelete %s calls it off)\n", k.DeleteAfter.UTC().Format(time.RFC3339), k.Name)
 	}
 	fmt.Fprintf(w, "generation\t%d\nusers\t%s\nadmins\t%s\n", k.Generation, orNone(v.Users), orNone(v.Admins))
+	for _, u := range v.Unlocked {
+		fmt.Fprintf(w, "unlocked\tfor %s until %s, by %s, as of serve's last word (lock %s --for %s ends it)\n", u.User, u.Until.UTC().Format(time.RFC3339), u.Holder, k.Name, u.User)
+	}
 	if k.RotationDue {
 		fmt.Fprintf(w, "rotation due\ta grant was revoked without a passphrase: key rotate %s --by HOLDER\n", k.Name)
 	}
@@ -128,6 +146,10 @@ func (c *Console) list(_ context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	open, err := vault.ReadUnlocked(c.Dir)
+	if err != nil {
+		return err
+	}
 	if *asJSON {
 		all := struct {
 			Signer     string      `json:"signer"`
@@ -141,7 +163,7 @@ func (c *Console) list(_ context.Context, args []string) error {
 			all.Users = append(all.Users, viewUser(state, u))
 		}
 		for _, k := range state.Keys("") {
-			all.Keys = append(all.Keys, viewKey(state, k))
+			all.Keys = append(all.Keys, viewKey(state, k, open))
 		}
 		for _, g := range state.Grants() {
 			all.Grants = append(all.Grants, viewGrant(g))
@@ -158,6 +180,9 @@ func (c *Console) list(_ context.Context, args []string) error {
 	}
 	for _, g := range state.Grants() {
 		fmt.Fprintf(w, "grant\t%s\t%s\t%s\tby %s\t%s\n", g.Key, g.User, role(g.Admin), g.By, day(g.Created))
+	}
+	for _, u := range open {
+		fmt.Fprintf(w, "unlocked\t%s\t%s\tuntil %s\tby %s\tas of serve's last word\n", u.Key, u.User, u.Until.UTC().Format(time.RFC3339), u.Holder)
 	}
 	return w.Flush()
 }
