@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/privyseal/privyseal/client"
+	"github.com/privyseal/privyseal/internal/pgp"
 )
 
 // Verbs that ask the signer and sign nothing.
@@ -50,7 +51,7 @@ func listKeysCommand(a *App) *cobra.Command {
 			a.println(strings.Repeat("-", 20) + "  " + strings.Repeat("-", 40) + "  --------  ------------  --------------------  --------  " + strings.Repeat("-", 16))
 		}
 		for _, k := range keys {
-			a.printf(row, k.Name, k.Fingerprint, k.Algorithm, strings.Join(k.Purposes, ","), end(k.Expires, time.Now()), k.State, strings.Join(allowed(k), " "))
+			a.printf(row, k.Name, k.Fingerprint, k.Algorithm, strings.Join(k.Purposes, ","), pgp.ShowEnd(k.Expires, time.Now()), k.State, strings.Join(allowed(k), " "))
 		}
 		return nil
 	})
@@ -75,24 +76,6 @@ func allowed(k client.KeyInfo) []string {
 	return may
 }
 
-func day(t time.Time) string {
-	if t.IsZero() {
-		return "never"
-	}
-	return t.UTC().Format("2006-01-02")
-}
-
-// end is when something ends, in UTC: with its time when that is near or just over, or
-// is not the first moment of a day. Of something that ends in an hour the day would say
-// that it was over, or had long to go.
-func end(t, now time.Time) string {
-	t = t.UTC()
-	if t.IsZero() || t.Sub(now).Abs() > 48*time.Hour && t.Equal(t.Truncate(24*time.Hour)) {
-		return day(t)
-	}
-	return t.Format("2006-01-02 15:04:05Z")
-}
-
 func whoAmICommand(a *App) *cobra.Command {
 	return a.asking("whoami [options]", "Show whom the signer takes you for", func(ctx context.Context, s signerSession) error {
 		who, err := s.WhoAmI(ctx)
@@ -105,7 +88,7 @@ func whoAmICommand(a *App) *cobra.Command {
 		a.printf("user:         %s\n", who.User)
 		a.printf("signer:       %s\n", who.Signer)
 		a.printf("certificate:  privyseal://%s/%s, SHA-256 %s\n", who.Role, who.Name, who.Certificate)
-		a.printf("expires:      %s\n", end(who.NotAfter, time.Now()))
+		a.printf("expires:      %s\n", pgp.ShowEnd(who.NotAfter, time.Now()))
 		a.printf("keys:         %d\n", who.Keys)
 		return nil
 	})

@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/privyseal/privyseal/internal/hop"
+	"github.com/privyseal/privyseal/internal/pgp"
 	"github.com/privyseal/privyseal/internal/pki"
 	"github.com/privyseal/privyseal/keys"
 	"github.com/privyseal/privyseal/keys/vault"
@@ -70,7 +71,7 @@ func (c *Console) caIssue(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.Out, "certificate of user %s, valid until %s, written to %s\n", *user, day(leaf.Cert.NotAfter), *out)
+	fmt.Fprintf(c.Out, "certificate of user %s, valid until %s, written to %s\n", *user, pgp.ShowDay(leaf.Cert.NotAfter), *out)
 	return nil
 }
 
@@ -141,7 +142,7 @@ func (c *Console) caList(_ context.Context, args []string) error {
 	w := tabwriter.NewWriter(c.Out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "USER\tSTATE\tUNTIL\tSERIAL\tSHA-256")
 	for _, v := range views {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", v.User, v.State, day(v.NotAfter), v.Serial, v.SHA256)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", v.User, v.State, pgp.ShowDay(v.NotAfter), v.Serial, v.SHA256)
 	}
 	return w.Flush()
 }

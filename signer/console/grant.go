@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/privyseal/privyseal/internal/daemon"
+	"github.com/privyseal/privyseal/internal/pgp"
 	"github.com/privyseal/privyseal/keys"
 	"github.com/privyseal/privyseal/keys/vault"
 )
@@ -102,7 +103,7 @@ func (c *Console) grantList(_ context.Context, args []string) error {
 	w := tabwriter.NewWriter(c.Out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "KEY\tUSER\tROLE\tGIVEN BY\tON")
 	for _, v := range views {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", v.Key, v.User, role(v.Admin), v.By, day(v.Created))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", v.Key, v.User, role(v.Admin), v.By, pgp.ShowDay(v.Created))
 	}
 	return w.Flush()
 }

@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/privyseal/privyseal/internal/pgp"
 	"github.com/privyseal/privyseal/keys"
 	"github.com/privyseal/privyseal/keys/vault"
 )
@@ -87,7 +88,7 @@ func (c *Console) keyList(_ context.Context, args []string) error {
 	w := tabwriter.NewWriter(c.Out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "KEY\tALGORITHM\tPURPOSES\tSTATE\tEXPIRES\tFINGERPRINT")
 	for _, k := range state.Keys("") {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", k.Name, k.Algorithm, k.Purposes, k.State, end(k.Expires, time.Now()), k.Fingerprint)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", k.Name, k.Algorithm, k.Purposes, k.State, pgp.ShowEnd(k.Expires, time.Now()), k.Fingerprint)
 	}
 	return w.Flush()
 }
@@ -118,9 +119,9 @@ func (c *Console) keyInfo(_ context.Context, args []string) error {
 	w := tabwriter.NewWriter(c.Out, 0, 8, 2, ' ', 0)
 	fmt.Fprintf(w, "key\t%s\nuser id\t%s\nalgorithm\t%s\nfingerprint\t%s\nkey id\t%s\npurposes\t%s\nstate\t%s\n",
 		k.Name, k.UserID, k.Algorithm, k.Fingerprint, k.KeyID, k.Purposes, k.State)
-	fmt.Fprintf(w, "made\t%s\nexpires\t%s\n", day(k.Created), end(k.Expires, time.Now()))
+	fmt.Fprintf(w, "made\t%s\nexpires\t%s\n", pgp.ShowDay(k.Created), pgp.ShowEnd(k.Expires, time.Now()))
 	if v.RetiredAt != nil {
-		fmt.Fprintf(w, "retired\t%s\n", day(k.RetiredAt))
+		fmt.Fprintf(w, "retired\t%s\n", pgp.ShowDay(k.RetiredAt))
 	}
 	if v.DeleteAfter != nil {
 		fmt.Fprintf(w, "deleted after\t%s (key undelete %s calls it off)\n", k.DeleteAfter.UTC().Format(time.RFC3339), k.Name)
@@ -176,10 +177,10 @@ func (c *Console) list(_ context.Context, args []string) error {
 		fmt.Fprintf(w, "user\t%s\t%s\t%d certificates\n", u.Name, userState(u), len(u.Certificates))
 	}
 	for _, k := range state.Keys("") {
-		fmt.Fprintf(w, "key\t%s\t%s\t%s\t%s\t%s\t%s\n", k.Name, k.Algorithm, k.Purposes, k.State, k.Fingerprint, day(k.Created))
+		fmt.Fprintf(w, "key\t%s\t%s\t%s\t%s\t%s\t%s\n", k.Name, k.Algorithm, k.Purposes, k.State, k.Fingerprint, pgp.ShowDay(k.Created))
 	}
 	for _, g := range state.Grants() {
-		fmt.Fprintf(w, "grant\t%s\t%s\t%s\tby %s\t%s\n", g.Key, g.User, role(g.Admin), g.By, day(g.Created))
+		fmt.Fprintf(w, "grant\t%s\t%s\t%s\tby %s\t%s\n", g.Key, g.User, role(g.Admin), g.By, pgp.ShowDay(g.Created))
 	}
 	for _, u := range open {
 		fmt.Fprintf(w, "unlocked\t%s\t%s\tuntil %s\tby %s\tas of serve's last word\n", u.Key, u.User, u.Until.UTC().Format(time.RFC3339), u.Holder)

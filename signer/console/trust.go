@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/privyseal/privyseal/internal/pgp"
 	"github.com/privyseal/privyseal/keys/vault"
 )
 
@@ -62,7 +63,7 @@ func (c *Console) trustList(_ context.Context, args []string) error {
 	w := tabwriter.NewWriter(c.Out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "HUB KEY\tSTATE\tSINCE\tSHA-256 OF THE PUBLIC KEY")
 	for _, v := range views {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", v.Name, v.State, day(v.Added), v.ID)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", v.Name, v.State, pgp.ShowDay(v.Added), v.ID)
 	}
 	return w.Flush()
 }

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/privyseal/privyseal/internal/pgp"
 	"github.com/privyseal/privyseal/keys"
 	"github.com/privyseal/privyseal/keys/vault"
 )
@@ -271,28 +272,11 @@ func (c *Console) userInfo(_ context.Context, args []string) error {
 	}
 	w := tabwriter.NewWriter(c.Out, 0, 8, 2, ' ', 0)
 	fmt.Fprintf(w, "user\t%s\nid\t%s\nstate\t%s\nsince\t%s\nkeys\t%s\nadmin of\t%s\n",
-		v.Name, v.ID, v.State, day(v.Created), orNone(v.Keys), orNone(v.AdminOf))
+		v.Name, v.ID, v.State, pgp.ShowDay(v.Created), orNone(v.Keys), orNone(v.AdminOf))
 	for _, cert := range v.Certificates {
-		fmt.Fprintf(w, "certificate\t%s\n\tserial %s, %s, %s, until %s\n", cert.SHA256, cert.Serial, cert.SAN, cert.State, day(cert.NotAfter))
+		fmt.Fprintf(w, "certificate\t%s\n\tserial %s, %s, %s, until %s\n", cert.SHA256, cert.Serial, cert.SAN, cert.State, pgp.ShowDay(cert.NotAfter))
 	}
 	return w.Flush()
-}
-
-func day(t time.Time) string {
-	if t.IsZero() {
-		return "never"
-	}
-	return t.UTC().Format(time.DateOnly)
-}
-
-// end is when something ends, in UTC: with its time when that is near or just over, or is not the first moment of a day. Of something that
-// ends in an hour the day would say that it was over, or had long to go.
-func end(t, now time.Time) string {
-	t = t.UTC()
-	if t.IsZero() || t.Sub(now).Abs() > 48*time.Hour && t.Equal(t.Truncate(24*time.Hour)) {
-		return day(t)
-	}
-	return t.Format("2006-01-02 15:04:05Z")
 }
 
 func orNone(list []string) string {

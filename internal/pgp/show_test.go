@@ -1,8 +1,10 @@
-package cli
+package pgp_test
 
 import (
 	"testing"
 	"time"
+
+	"github.com/privyseal/privyseal/internal/pgp"
 )
 
 // When something ends is shown to the minute where the day alone would mislead.
@@ -21,7 +23,7 @@ func TestEndShowsTheTimeWhereItMatters(t *testing.T) {
 		{time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC), "2026-11-25 00:00:00Z"},
 		{time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC), "2026-11-20"},
 	} {
-		if got := end(tc.at, now); got != tc.want {
+		if got := pgp.ShowEnd(tc.at, now); got != tc.want {
 			t.Errorf("%s: %q, want %q", tc.at, got, tc.want)
 		}
 	}
