@@ -53,6 +53,10 @@ type queue struct {
 // haste is how long after an urgent request slots are kept for the next.
 const haste = time.Second
 
+// restFactor is for how many times as long as its holder computed a slot rests while
+// somebody is in a hurry.
+const restFactor = 12
+
 // newGate makes a gate of slots. As long as there was an urgent request lately, keep of
 // them are given to nobody else: what computes cannot be interrupted, and not only the
 // next one waits for it, but all that has to run before and after.
@@ -177,6 +181,21 @@ func (g *gate) leave() {
 	defer g.mu.Unlock()
 	g.free++
 	g.dispatch()
+}
+
+// leaveRested is leave for one who computed for a while. As long as somebody is in a hurry
+// the slot rests for a multiple of that first. A turn before the others is worth little
+// when the others' requests keep everything busy outside of the gate: what reads and
+// decrypts them, the bridge, the disk. When few come through, few come in.
+func (g *gate) leaveRested(computed time.Duration) {
+	g.mu.Lock()
+	hurry := !g.until.IsZero()
+	g.mu.Unlock()
+	if !hurry {
+		g.leave()
+		return
+	}
+	time.AfterFunc(min(restFactor*computed, haste), g.leave)
 }
 
 // dispatch lets in whoever may come in.

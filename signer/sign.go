@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/privyseal/privyseal/internal/rpmhead"
@@ -112,19 +113,24 @@ func (ss *session) refuse(ctx context.Context, s *wire.Sign, err error) *wire.Re
 
 // signBytes signs what came whole.
 func (ss *session) signBytes(ctx context.Context, s *wire.Sign) (*wire.Signature, error) {
+	var computed time.Duration
 	if lane := ss.turn(s.Lane); lane == wire.LaneUrgent {
 		ss.line.hurry()
 	} else {
-		out, err := ss.wait(ctx, ss.line, lane)
-		if err != nil {
+		if err := ss.wait(ctx, ss.line, lane); err != nil {
 			return nil, err
 		}
-		defer out()
+		defer func() { ss.line.leaveRested(computed) }()
 	}
-	leave, err := ss.enter(ctx, s.Lane)
+	slot, err := ss.enter(ctx, s.Lane)
 	if err != nil {
 		return nil, err
 	}
+	start := time.Now()
+	leave := sync.OnceFunc(func() {
+		computed = time.Since(start)
+		slot()
+	})
 	defer leave()
 	r, err := ss.admit(s)
 	if err != nil {
@@ -316,7 +322,10 @@ func (ss *session) undecided(err error, what string) *wire.Decision {
 
 // enter waits for a slot of computing; leave may be called more than once.
 func (ss *session) enter(ctx context.Context, lane wire.Lane) (leave func(), err error) {
-	return ss.wait(ctx, ss.gate, ss.turn(lane))
+	if err := ss.wait(ctx, ss.gate, ss.turn(lane)); err != nil {
+		return nil, err
+	}
+	return sync.OnceFunc(ss.gate.leave), nil
 }
 
 // maxVain is how many urgent requests of a session may come to nothing, more than came
@@ -344,29 +353,21 @@ func (ss *session) urgent(s *wire.Sign, signed bool) {
 	}
 }
 
-// wait waits for a turn at a gate.
-func (ss *session) wait(ctx context.Context, g *gate, lane wire.Lane) (leave func(), err error) {
+// wait waits for a turn at a gate. Every nil must be followed by the gate's leave.
+func (ss *session) wait(ctx context.Context, g *gate, lane wire.Lane) error {
 	if ctx.Err() != nil { // nobody waits for the rest of a long work
-		return nil, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
-	if !g.try(lane) {
-		ctx, cancel := ss.patient(ctx)
-		defer cancel()
-		q := &ss.queues[lane]
-		if g == ss.line {
-			q = &ss.lineQueues[lane]
-		}
-		if err := g.enter(ctx, q); err != nil {
-			return nil, err
-		}
+	if g.try(lane) {
+		return nil
 	}
-	left := false
-	return func() {
-		if !left {
-			left = true
-			g.leave()
-		}
-	}, nil
+	ctx, cancel := ss.patient(ctx)
+	defer cancel()
+	q := &ss.queues[lane]
+	if g == ss.line {
+		q = &ss.lineQueues[lane]
+	}
+	return g.enter(ctx, q)
 }
 
 // patient bounds a wait for a turn or for room.

@@ -151,6 +151,49 @@ func TestSlotsAreKeptForWhoIsInAHurry(t *testing.T) {
 	}
 }
 
+// While somebody is in a hurry, the others' slots rest after each use; else they do not.
+func TestSlotsRestWhileSomebodyIsInAHurry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(2, 1)
+		bulk := queue{lane: wire.LaneBulk}
+		const computed = 5 * time.Millisecond
+		wait := func() time.Duration {
+			t.Helper()
+			start := time.Now()
+			if err := g.enter(t.Context(), &bulk); err != nil {
+				t.Fatal(err)
+			}
+			g.leaveRested(computed)
+			return time.Since(start)
+		}
+		for range 3 {
+			if d := wait(); d != 0 {
+				t.Errorf("nobody is in a hurry, and a bulk request waited %v", d)
+			}
+		}
+		g.hurry()
+		wait() // its slot rests now
+		for range 3 {
+			if d := wait(); d != restFactor*computed {
+				t.Errorf("a bulk request waited %v beside one in a hurry, want %v", d, restFactor*computed)
+			}
+			if !g.try(wire.LaneUrgent) {
+				t.Fatal("the urgent lane rests, too")
+			}
+			g.leave()
+		}
+		time.Sleep(2 * haste)
+		for range 3 {
+			if d := wait(); d != 0 {
+				t.Errorf("the hurry is over, and a bulk request waited %v", d)
+			}
+		}
+		if g.free != 2 {
+			t.Errorf("%d of 2 slots free", g.free)
+		}
+	})
+}
+
 func TestGateNeverLosesASlot(t *testing.T) {
 	for keep := range 2 {
 		t.Run(fmt.Sprint("keep ", keep), func(t *testing.T) { testSlots(t, keep) })

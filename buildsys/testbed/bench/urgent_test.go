@@ -41,11 +41,12 @@ func BenchmarkUrgent(b *testing.B) {
 		idle := ask(requests)
 		stop := s.crowd(b, name)
 		busy := ask(requests)
-		stop()
+		others := stop()
 		record(row{Name: "urgent-p99-" + algorithm, Unit: "ms", Ours: quantile(busy, 99), Theirs: quantile(idle, 99),
 			Peer: "the same when nobody else signs", Goal: "at most 3"})
 		record(row{Name: "urgent-median-" + algorithm, Unit: "ms", Ours: quantile(busy, 50), Theirs: quantile(idle, 50),
 			Peer: "the same when nobody else signs", Goal: "-"})
+		record(row{Name: "urgent-others-" + algorithm, Unit: "signatures/s", Ours: others, Goal: "-"})
 		urgent.session.Close()
 	}
 }
@@ -61,8 +62,8 @@ const (
 	crowdSize = 32
 )
 
-// crowd starts one and gives what stops it.
-func (s *site) crowd(b *testing.B, key string) (stop func()) {
+// crowd starts one and gives what stops it and tells how many signatures a second it got.
+func (s *site) crowd(b *testing.B, key string) (stop func() float64) {
 	b.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), crowdEnv+"="+s.env["PRIVYSEAL_CONF"], "CROWD_KEY="+key,
@@ -79,18 +80,24 @@ func (s *site) crowd(b *testing.B, key string) (stop func()) {
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
-	if line, err := bufio.NewReader(stdout).ReadString('\n'); line != "ready\n" {
+	said := bufio.NewReader(stdout)
+	if line, err := said.ReadString('\n'); line != "ready\n" {
 		b.Fatalf("the crowd did not come: %q, %v", line, err)
 	}
-	return func() {
+	return func() float64 {
 		stdin.Close()
+		var rate float64
+		if _, err := fmt.Fscanf(said, "%g\n", &rate); err != nil {
+			b.Errorf("the crowd did not say how much it signed: %v", err)
+		}
 		if err := cmd.Wait(); err != nil {
 			b.Errorf("the crowd: %v", err)
 		}
+		return rate
 	}
 }
 
-// runCrowd signs until standard input ends.
+// runCrowd signs until standard input ends, and prints how many it got signed a second.
 func runCrowd(conf string) error {
 	f, err := ini.ParseFile(conf)
 	if err != nil {
@@ -137,7 +144,9 @@ func runCrowd(conf string) error {
 	}
 	time.Sleep(time.Second)
 	fmt.Println("ready")
+	start, before := time.Now(), source.count.Load()
 	io.Copy(io.Discard, os.Stdin)
+	fmt.Printf("%g\n", float64(source.count.Load()-before)/time.Since(start).Seconds())
 	cancel()
 	wg.Wait()
 	select {
