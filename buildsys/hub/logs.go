@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -204,7 +205,10 @@ func rpmProofs(c *Ctx, a Args) (any, error) {
 }
 
 // logRing is what the hub knows of signers' logs.
-type logRing []ringKey
+type logRing struct {
+	keys   []ringKey
+	opened *seal.Opened // the proofs of a batch share few checkpoints
+}
 
 type ringKey struct {
 	seal.LogKey
@@ -216,15 +220,15 @@ type ringKey struct {
 func (c *Ctx) logs() (logRing, error) {
 	rows, err := c.tx.LogKeys()
 	if err != nil {
-		return nil, err
+		return logRing{}, err
 	}
-	ring := make(logRing, len(rows))
+	ring := logRing{make([]ringKey, len(rows)), &c.Hub.opened}
 	for i, k := range rows {
 		key, err := seal.ParseLogKey(k.VKey)
 		if err != nil {
-			return nil, err
+			return logRing{}, err
 		}
-		ring[i] = ringKey{key, k.ID, k.Retired != nil}
+		ring.keys[i] = ringKey{key, k.ID, k.Retired != nil}
 	}
 	return ring, nil
 }
@@ -234,9 +238,9 @@ var errUnknownLog = errors.New("the hub does not know this log; an administrator
 
 // checkpoint opens a signed checkpoint with the key of its log; its first line says of which it is.
 func (r logRing) checkpoint(note []byte) (*seal.Checkpoint, ringKey, error) {
-	origin, _, _ := strings.Cut(string(note), "\n")
-	found := errUnknownLog
-	for _, k := range r {
+	line, _, _ := bytes.Cut(note, []byte("\n"))
+	origin, found := string(line), errUnknownLog
+	for _, k := range r.keys {
 		if k.Name() != origin {
 			continue
 		}
@@ -246,7 +250,7 @@ func (r logRing) checkpoint(note []byte) (*seal.Checkpoint, ringKey, error) {
 			}
 			continue
 		}
-		p, err := seal.OpenCheckpoint(note, k.LogKey)
+		p, err := r.opened.Open(note, k.LogKey)
 		if err == nil {
 			return p, k, nil
 		}
@@ -259,7 +263,7 @@ func (r logRing) checkpoint(note []byte) (*seal.Checkpoint, ringKey, error) {
 
 // kept opens a checkpoint that the hub kept, be its key retired by now.
 func (r logRing) kept(p store.LogCheckpoint) (*seal.Checkpoint, error) {
-	for _, k := range r {
+	for _, k := range r.keys {
 		if k.Name() != p.Origin {
 			continue
 		}

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/privyseal/privyseal/buildsys/blob"
+	"github.com/privyseal/privyseal/internal/seal"
 )
 
 // rpmState is what the methods for builds, packages and signatures share. Its zero value is ready.
@@ -13,6 +14,7 @@ type rpmState struct {
 	topDir   *blob.Topdir
 	topErr   error
 	keyrings keyringCache
+	opened   seal.Opened // checkpoints of signers' logs
 }
 
 // top is the topdir, opened at its first use.
