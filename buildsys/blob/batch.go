@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
@@ -21,9 +22,14 @@ const (
 	// share a journal commit, so more than the number of cores pays.
 	syncers = 16
 	// manyFiles is from where on Sync has the kernel write the whole file system
-	// instead of each file. It then also waits for what others wrote, which is
-	// why Publish, called in the middle of a transaction, never does that.
+	// instead of each file. It then also waits for what others wrote.
 	manyFiles = 256
+	// manyDirs is from where on Publish does the same instead of syncing each
+	// directory. It is called in the middle of a transaction, which must not wait
+	// for what others wrote; so it does that only when Sync has just done it, and
+	// little but the new names is left.
+	manyDirs      = 32
+	flushedLately = time.Second
 )
 
 // Batch publishes many files at the price of a few.
@@ -44,9 +50,10 @@ type Batch struct {
 	synced bool
 	// root was opened before anything was written, so that it learns of write
 	// errors; spread says that files are on another file system than it.
-	root   *os.File
-	dev    uint64
-	spread bool
+	root    *os.File
+	flushed time.Time // when Sync had the kernel write everything
+	dev     uint64
+	spread  bool
 
 	dirLock sync.Mutex
 	made    map[string]bool
@@ -151,26 +158,38 @@ func (b *Batch) mkdir(dir string) error {
 	if b.made[dir] {
 		return nil
 	}
-	var parents []string
-	for d := dir; ; d = filepath.Dir(d) {
-		if _, err := os.Stat(d); err == nil {
-			break
-		} else if !errors.Is(err, os.ErrNotExist) || d == filepath.Dir(d) {
-			return err
-		}
-		parents = append(parents, filepath.Dir(d))
-	}
-	if err := os.MkdirAll(dir, dirPerm); err != nil {
+	isNew, err := b.makeDir(dir)
+	if err != nil {
 		return err
 	}
 	b.made[dir] = true
-	removeResidue(dir)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, p := range parents {
-		b.grown[p] = true
+	if !isNew { // nobody can have left anything in a new one
+		removeResidue(dir)
 	}
 	return nil
+}
+
+// makeDir makes a directory and the parents that are missing; isNew tells that it was not there. It tries before it looks: four
+// directories are new for each package and key, and looking costs about as much as making.
+func (b *Batch) makeDir(dir string) (isNew bool, err error) {
+	parent := filepath.Dir(dir)
+	err = os.Mkdir(dir, dirPerm)
+	if errors.Is(err, os.ErrNotExist) && parent != dir {
+		if _, err := b.makeDir(parent); err != nil {
+			return false, err
+		}
+		err = os.Mkdir(dir, dirPerm)
+	}
+	switch {
+	case errors.Is(err, os.ErrExist): // if it is a file, making one in it fails
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.grown[parent] = true
+	return true, nil
 }
 
 // Sync puts the content of all files on the disk, and the directories made for
@@ -179,10 +198,10 @@ func (b *Batch) Sync() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.files)+len(b.grown) >= manyFiles && !b.spread {
-		if err := unix.Syncfs(int(b.root.Fd())); err != nil {
-			return fmt.Errorf("write to %s: %w", b.root.Name(), &os.SyscallError{Syscall: "syncfs", Err: err})
+		if err := b.syncfs(); err != nil {
+			return err
 		}
-		b.synced = true
+		b.synced, b.flushed = true, time.Now()
 		return nil
 	}
 	g := new(errgroup.Group)
@@ -197,6 +216,14 @@ func (b *Batch) Sync() error {
 		return err
 	}
 	b.synced = true
+	return nil
+}
+
+// syncfs has the kernel write the whole file system.
+func (b *Batch) syncfs() error {
+	if err := unix.Syncfs(int(b.root.Fd())); err != nil {
+		return fmt.Errorf("write to %s: %w", b.root.Name(), &os.SyscallError{Syscall: "syncfs", Err: err})
+	}
 	return nil
 }
 
@@ -230,6 +257,9 @@ func (b *Batch) Publish() error {
 		}
 	}
 	b.files = nil
+	if len(b.dirs) >= manyDirs && !b.spread && time.Since(b.flushed) < flushedLately {
+		return b.syncfs()
+	}
 	g := new(errgroup.Group)
 	g.SetLimit(syncers)
 	for d := range b.dirs {

@@ -193,8 +193,14 @@ func TestOpenWork(t *testing.T) {
 }
 
 func TestSignedCopy(t *testing.T) {
+	for _, n := range []int{0, 100_000, smallFile} { // the last is copied by the kernel
+		t.Run(fmt.Sprint(n), func(t *testing.T) { testSignedCopy(t, n) })
+	}
+}
+
+func testSignedCopy(t *testing.T, payload int) {
 	top, r := place(t, t.TempDir())
-	data, start := importFile(t, r, 100_000)
+	data, start := importFile(t, r, payload)
 	k := key(t, "6f54bdcb")
 	hdr := sigHeader(256)
 	if r.HasSigned(k) {

@@ -120,13 +120,18 @@ func writeSigned(dst io.Writer, src string, sighdr []byte, headerStart int64) er
 	if headerStart < leadSize+16 || headerStart%8 != 0 {
 		return fmt.Errorf("main header cannot start at byte %d", headerStart)
 	}
+	if fi, err := f.Stat(); err != nil {
+		return err
+	} else if fi.Size() <= smallFile && fi.Size() > headerStart {
+		return writeSmall(dst, f, int(fi.Size()), sighdr, int(headerStart))
+	}
 	head := make([]byte, leadSize, leadSize+len(sighdr))
 	if _, err := io.ReadFull(f, head); err != nil {
 		return fmt.Errorf("read lead: %w", err)
 	}
 	magic := make([]byte, len(headerMagic))
 	if _, err := f.ReadAt(magic, headerStart); err != nil || !bytes.Equal(magic, headerMagic) {
-		return fmt.Errorf("no header at byte %d: the file is not the one that was imported", headerStart)
+		return noHeader(headerStart)
 	}
 	if _, err := dst.Write(append(head, sighdr...)); err != nil {
 		return err
@@ -136,6 +141,33 @@ func writeSigned(dst io.Writer, src string, sighdr []byte, headerStart int64) er
 	}
 	_, err = io.Copy(dst, f)
 	return err
+}
+
+// smallFile is up to where a package is read and written in one piece: more calls, and the kernel's way of copying, cost more than
+// that saves.
+const smallFile = 256 << 10
+
+// writeSmall is writeSigned for a file of a size that is read whole.
+func writeSmall(dst io.Writer, src io.Reader, size int, sighdr []byte, headerStart int) error {
+	// The file is read behind room for the new signature header: lead and signature header then go before the main header.
+	buf := make([]byte, len(sighdr)+size)
+	file := buf[len(sighdr):]
+	if _, err := io.ReadFull(src, file); err != nil {
+		return fmt.Errorf("read package: %w", err)
+	}
+	if !bytes.HasPrefix(file[headerStart:], headerMagic) {
+		return noHeader(int64(headerStart))
+	}
+	lead := [leadSize]byte(file)
+	copy(buf[headerStart:], sighdr)
+	start := headerStart - leadSize
+	copy(buf[start:], lead[:])
+	_, err := dst.Write(buf[start:])
+	return err
+}
+
+func noHeader(at int64) error {
+	return fmt.Errorf("no header at byte %d: the file is not the one that was imported", at)
 }
 
 // checkSigHeader refuses what would make a file that nobody can read.
