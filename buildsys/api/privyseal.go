@@ -52,9 +52,16 @@ type SignatureRow struct {
 	LogIndex     *int64 `koji:"log_index"` // nil without a proof
 }
 
-// RPMSignatures lists the signatures that the hub keeps for packages.
-func (h *Hub) RPMSignatures(ctx context.Context, ids []int64) ([]SignatureRow, error) {
-	return get[[]SignatureRow](ctx, h, "privyseal.rpmSignatures", ids)
+// MaxKeys is how many keys RPMSignatures may be given.
+const MaxKeys = 8
+
+// RPMSignatures lists the signatures that the hub keeps for packages; with keys, at
+// most MaxKeys fingerprints, those that it verified with one of them.
+func (h *Hub) RPMSignatures(ctx context.Context, ids []int64, keys ...string) ([]SignatureRow, error) {
+	if len(keys) == 0 {
+		return get[[]SignatureRow](ctx, h, "privyseal.rpmSignatures", ids)
+	}
+	return get[[]SignatureRow](ctx, h, "privyseal.rpmSignatures", ids, kw{"keys": keys})
 }
 
 // NewSignature is a signature header for a package.
@@ -78,9 +85,9 @@ type StoredSignature struct {
 func (h *Hub) StoreSignatures(ctx context.Context, sigs []NewSignature) ([]StoredSignature, error) {
 	list := make([]any, len(sigs))
 	for i, s := range sigs {
-		m := map[string]any{"rpm_id": s.RPMID, "sighdr": base64.StdEncoding.EncodeToString(s.Signature)}
+		m := xmlrpc.Struct{{Name: "rpm_id", Value: s.RPMID}, {Name: "sighdr", Value: xmlrpc.Text64(s.Signature)}}
 		if s.Proof != nil {
-			m["proof"] = string(s.Proof)
+			m = append(m, xmlrpc.Member{Name: "proof", Value: string(s.Proof)})
 		}
 		list[i] = m
 	}

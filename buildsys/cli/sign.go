@@ -162,7 +162,7 @@ func (a *App) hubPlan(ctx context.Context, hub release.Hub, key release.Key, o s
 	for i := range rpms {
 		ids[i] = rpms[i].ID
 	}
-	kept, err := hub.Signatures(ctx, ids)
+	kept, err := hub.Signatures(ctx, ids, key)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/privyseal/privyseal/buildsys"
 	"github.com/privyseal/privyseal/buildsys/store"
+	"github.com/privyseal/privyseal/buildsys/xmlrpc"
 	"github.com/privyseal/privyseal/internal/seal"
 )
 
@@ -74,7 +75,7 @@ func attest(c *Ctx, a Args) (any, error) {
 			refused++
 			continue
 		}
-		out[i] = map[string]any{"rpm_id": id, "attestation": text}
+		out[i] = xmlrpc.Struct{{Name: "rpm_id", Value: id}, {Name: "attestation", Value: text}}
 	}
 	c.Log.Info("attested", "tag", a.Any("tag"), "rpms", len(ids)-refused, "refused", refused, "user", c.User.Name)
 	return out, nil

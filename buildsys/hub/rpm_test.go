@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/privyseal/privyseal/buildsys"
 	"github.com/privyseal/privyseal/buildsys/xmlrpc"
 	"github.com/privyseal/privyseal/internal/lab"
 	"github.com/privyseal/privyseal/internal/rpmhead"
@@ -312,6 +314,13 @@ func TestStoreSignatures(t *testing.T) {
 			t.Errorf("%s: %v", base, got)
 		}
 	}
+	// Asked about some keys, the hub leaves out the others.
+	for fingerprint, want := range map[string]int{key.Certificate().SigningKeys()[0].Fingerprint: n, signer(t, lab.KeyRSA4096).Certificate().Fingerprint(): 0} {
+		if got := c.must(t, "privyseal.rpmSignatures", ids, []any{fingerprint}).([]any); len(got) != want {
+			t.Errorf("%d signatures by %s, want %d", len(got), fingerprint, want)
+		}
+	}
+	c.refused(t, int(buildsys.FaultParameter), "at most 8", "privyseal.rpmSignatures", ids, slices.Repeat([]any{"x"}, 9))
 	// A signed copy that went missing comes back with the same signature.
 	lost := s.topPath("bulk-0001/1.0/1/data/signed", ed, "noarch", filepath.Base(paths[0]))
 	must(t, os.Remove(lost))

@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"encoding/base64"
 	"errors"
 	"io/fs"
 	"os"
@@ -11,6 +10,7 @@ import (
 	"github.com/privyseal/privyseal/buildsys"
 	"github.com/privyseal/privyseal/buildsys/blob"
 	"github.com/privyseal/privyseal/buildsys/store"
+	"github.com/privyseal/privyseal/buildsys/xmlrpc"
 	"github.com/privyseal/privyseal/internal/rpmhead"
 )
 
@@ -119,10 +119,10 @@ func rpmHeaders(c *Ctx, a Args) (any, error) {
 		if total += len(f.header) + len(f.sighdr); total > maxHeaders && len(out) > 0 {
 			break
 		}
-		out = append(out, map[string]any{
-			"rpm_id": id, "nvra": r.NVRA(), "sigmd5": r.PayloadHash, "header_sha256": r.HeaderSHA256,
-			"header": base64.StdEncoding.EncodeToString(f.header),
-			"sighdr": base64.StdEncoding.EncodeToString(f.sighdr),
+		out = append(out, xmlrpc.Struct{
+			{Name: "rpm_id", Value: id}, {Name: "nvra", Value: r.NVRA()}, {Name: "sigmd5", Value: r.PayloadHash},
+			{Name: "header_sha256", Value: r.HeaderSHA256},
+			{Name: "header", Value: xmlrpc.Text64(f.header)}, {Name: "sighdr", Value: xmlrpc.Text64(f.sighdr)},
 		})
 	}
 	return out, nil

@@ -17,8 +17,12 @@ import (
 	"github.com/privyseal/privyseal/buildsys/store"
 )
 
-// maxStore bounds one call of privyseal.storeSignatures.
-const maxStore = 10_000
+const (
+	// maxStore bounds one call of privyseal.storeSignatures.
+	maxStore = 10_000
+	// maxKeys bounds the keys of privyseal.rpmSignatures.
+	maxKeys = 8
+)
 
 func signatureMethods() []Method {
 	return []Method{
@@ -35,8 +39,8 @@ func signatureMethods() []Method {
 				"on disk when this returns. A proof must show the signature in a log whose key the hub knows. Answers in the same order: {rpm_id, " +
 				"sigkey, fingerprint, result: 'stored', proof: 'kept' | 'unknown log' | None}, result 'already' when it was there, or {rpm_id, " +
 				"faultCode, faultString}."},
-		{Name: "privyseal.rpmSignatures", Args: "rpm_ids", Fn: rpmSignatures,
-			Doc: "What is kept for each rpm: [{rpm_id, sigkey, fingerprint or None, state: 'verified' | 'unknown key' | 'unsigned', sighash, signed_copy, " +
+		{Name: "privyseal.rpmSignatures", Args: "rpm_ids, keys=None", Fn: rpmSignatures,
+			Doc: "What is kept for each rpm, with keys (at most 8 fingerprints) only what those made: [{rpm_id, sigkey, fingerprint or None, state: 'verified' | 'unknown key' | 'unsigned', sighash, signed_copy, " +
 				"header_sha256, log, log_index}]; log and log_index say where the signature stands, and are None without a proof."},
 	}
 }
@@ -93,7 +97,10 @@ func decodeBase64(v any) ([]byte, error) {
 		if len(v) > 2*blob.MaxSigHeader {
 			return nil, errors.New("larger than any signature header")
 		}
-		b, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(v), "")) // Python wraps lines
+		b, err := base64.StdEncoding.DecodeString(v)
+		if err != nil { // Python wraps lines
+			b, err = base64.StdEncoding.DecodeString(strings.Join(strings.Fields(v), ""))
+		}
 		if err != nil {
 			return nil, fmt.Errorf("not base64: %w", err)
 		}
@@ -416,11 +423,22 @@ func queryRPMSigs(c *Ctx, a Args) (any, error) {
 
 func rpmSignatures(c *Ctx, a Args) (any, error) {
 	ids := unique(a.Ints("rpm_ids"))
-	rpms, builds, err := c.rpmsAndBuilds(ids)
+	var sigs map[int64][]store.RPMSig
+	var err error
+	if a.Nil("keys") {
+		sigs, err = c.tx.SigsOfRPMs(ids)
+	} else {
+		keys := a.Strs("keys")
+		if len(keys) > maxKeys {
+			return nil, buildsys.Errorf(buildsys.FaultParameter, "the signatures of %d keys: ask for those of at most %d at a time", len(keys), maxKeys)
+		}
+		sigs, err = c.tx.SigsMadeBy(keys, ids)
+	}
 	if err != nil {
 		return nil, err
 	}
-	sigs, err := c.tx.SigsOfRPMs(ids)
+	ids = slices.DeleteFunc(ids, func(id int64) bool { return len(sigs[id]) == 0 })
+	rpms, builds, err := c.rpmsAndBuilds(ids)
 	if err != nil {
 		return nil, err
 	}

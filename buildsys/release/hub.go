@@ -67,8 +67,9 @@ type Hub interface {
 	Build(ctx context.Context, nvr string) ([]RPM, error)
 	// Knows tells whether the hub can verify the key's signatures.
 	Knows(ctx context.Context, key Key) (bool, error)
-	// Signatures tells which signatures the hub keeps for each package.
-	Signatures(ctx context.Context, ids []int64) (map[int64][]Signature, error)
+	// Signatures tells which signatures the hub keeps for each package. With keys,
+	// those of others may be left out: of a tag that many have signed they are most.
+	Signatures(ctx context.Context, ids []int64, by ...Key) (map[int64][]Signature, error)
 	// Headers gives the headers of some of the packages asked for, at least one,
 	// in that order; the caller asks again for the others. A package that the hub
 	// cannot read is a PackageError.

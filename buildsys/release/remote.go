@@ -162,12 +162,19 @@ func (r *Remote) Knows(ctx context.Context, key Key) (bool, error) {
 }
 
 // Signatures tells which signatures the hub keeps.
-func (r *Remote) Signatures(ctx context.Context, ids []int64) (map[int64][]Signature, error) {
+func (r *Remote) Signatures(ctx context.Context, ids []int64, by ...Key) (map[int64][]Signature, error) {
+	var keys []string
+	for _, k := range by {
+		keys = append(keys, k.Signing...)
+	}
+	if len(keys) > api.MaxKeys {
+		keys = nil // all of them, then
+	}
 	out := make(map[int64][]Signature, len(ids))
 	for len(ids) > 0 {
 		part := ids[:min(len(ids), lookupSize)]
 		ids = ids[len(part):]
-		rows, err := r.read.RPMSignatures(ctx, part)
+		rows, err := r.read.RPMSignatures(ctx, part, keys...)
 		if err != nil {
 			return nil, err
 		}

@@ -52,6 +52,24 @@ func (tx *Tx) SigsOfRPMs(ids []int64) (map[int64][]RPMSig, error) {
 	return out, err
 }
 
+// SigsMadeBy returns those signatures of several packages that were verified with keys of these fingerprints.
+func (tx *Tx) SigsMadeBy(fingerprints []string, ids []int64) (map[int64][]RPMSig, error) {
+	var keys []any
+	for _, f := range fingerprints {
+		keys = append(keys, f)
+	}
+	out := make(map[int64][]RPMSig, len(ids))
+	err := inChunks(ids, func(w *where) error {
+		w.in("fingerprint", keys)
+		rows, err := list(tx, sigColumns+w.String()+` ORDER BY rpm_id, sigkey`, w.args, scanSig)
+		for _, s := range rows {
+			out[s.RPMID] = append(out[s.RPMID], s)
+		}
+		return err
+	}, "rpm_id")
+	return out, err
+}
+
 // SigsByState returns the signatures by a key that are in a state.
 func (tx *Tx) SigsByState(sigkey string, state buildsys.SignatureState) ([]RPMSig, error) {
 	return list(tx, sigColumns+` WHERE sigkey = $1 AND state = $2 ORDER BY rpm_id`, []any{sigkey, state}, scanSig)

@@ -195,6 +195,7 @@ func TestEncodeShapes(t *testing.T) {
 			"<struct><member><name>b</name><value><int>1</int></value></member><member><name>a</name><value><boolean>1</boolean></value></member></struct>"},
 		{xmlrpc.Row{Names: []string{"n"}, Values: []any{&text}}, "<struct><member><name>n</name><value><string>x</string></value></member></struct>"},
 		{none, "<nil/>"},
+		{xmlrpc.Text64("\x00\xff"), "<string>AP8=</string>"},
 		{[]string(nil), "<array><data></data></array>"},
 		{xmlrpc.Kwargs{"k": nil}, "<struct><member><name>__starstar</name><value><boolean>1</boolean></value></member>" +
 			"<member><name>k</name><value><nil/></value></member></struct>"},
@@ -226,7 +227,8 @@ func call(value string) string {
 
 func TestDecodeDialect(t *testing.T) {
 	for in, want := range map[string]any{
-		"<value>bare &amp; text</value>":                             "bare & text",
+		"<value>bare &amp; text</value>":                          "bare & text",
+		"<value>signed \u2014 by\r\nA&amp;B\t&lt; \u00e9</value>": "signed \u2014 by\nA&B\t< \u00e9",
 		"<value/>":                                                   "",
 		"<value></value>":                                            "",
 		"<value>  </value>":                                          "  ",

@@ -89,6 +89,10 @@ func (e *writer) inner(v any) {
 		e.raw("<base64>")
 		e.buf = base64.StdEncoding.AppendEncode(e.buf, v)
 		e.raw("</base64>")
+	case Text64:
+		e.raw("<string>")
+		e.buf = base64.StdEncoding.AppendEncode(e.buf, v)
+		e.raw("</string>")
 	case Raw:
 		e.buf = append(e.buf, v...)
 	case map[string]any:

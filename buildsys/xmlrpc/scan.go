@@ -114,13 +114,16 @@ func (s *scanner) tagHere() (tag, error) {
 	} else if len(in) > 0 && in[len(in)-1] == '/' {
 		t.empty, in = true, in[:len(in)-1]
 	}
-	if i := bytes.IndexAny(in, " \t\r\n"); i >= 0 { // attributes carry nothing for us
-		if bytes.ContainsAny(in[i:], "<") {
-			return tag{}, s.errorf("a tag is not closed")
-		}
-		in = in[:i]
-	}
 	name, ok := names[string(in)]
+	if !ok {
+		if i := bytes.IndexAny(in, " \t\r\n"); i >= 0 { // attributes carry nothing for us
+			if bytes.ContainsAny(in[i:], "<") {
+				return tag{}, s.errorf("a tag is not closed")
+			}
+			in = in[:i]
+			name, ok = names[string(in)]
+		}
+	}
 	if !ok {
 		if len(in) > 40 {
 			in = in[:40]
@@ -223,11 +226,24 @@ func (s *scanner) careful() (string, error) {
 			}
 			out.WriteRune(r)
 		default:
-			if err := s.char(&out, len(s.b)); err != nil {
+			if n := plain(s.b[s.pos:]); n > 0 {
+				out.Write(s.b[s.pos : s.pos+n])
+				s.pos += n
+			} else if err := s.char(&out, len(s.b)); err != nil {
 				return "", err
 			}
 		}
 	}
+}
+
+// plain is how many bytes of character data at the beginning of in are themselves: needsCare is false of them.
+func plain(in []byte) int {
+	for i, c := range in {
+		if c < ' ' && c != '\n' && c != '\t' || c >= utf8.RuneSelf || c == '&' || c == '<' {
+			return i
+		}
+	}
+	return len(in)
 }
 
 // char copies one character; line ends become line feeds, as XML says.

@@ -25,6 +25,9 @@ type Seq = iter.Seq2[any, error]
 // Raw is an encoded value, as AppendValue makes it (without <value> around a bare string).
 type Raw []byte
 
+// Text64 is a string: the base64 of the bytes. It is written without having been made.
+type Text64 []byte
+
 // Kwargs, as the last argument of a call, are its keyword arguments.
 type Kwargs map[string]any
 

@@ -188,8 +188,8 @@ func (h *Hub) Knows(ctx context.Context, key release.Key) (bool, error) {
 	return slices.ContainsFunc(h.keys, func(c *pgp.Certificate) bool { return c.Fingerprint() == key.Fingerprint }), nil
 }
 
-// Signatures tells what is kept.
-func (h *Hub) Signatures(ctx context.Context, ids []int64) (map[int64][]release.Signature, error) {
+// Signatures tells what is kept, by whatever key.
+func (h *Hub) Signatures(ctx context.Context, ids []int64, _ ...release.Key) (map[int64][]release.Signature, error) {
 	leave, err := h.enter(ctx, "Signatures")
 	if err != nil {
 		return nil, err
