@@ -31,7 +31,7 @@ var ddl = strings.NewReplacer(
 )
 
 // migrate brings the tables up to date. Migrations only go forward: each is one file, NNNN_name.sql, applied in one
-// transaction.
+// transaction. The caller sees to it that nobody else does the same (see lockSetup).
 func migrate(ctx context.Context, db *sql.DB) error {
 	names, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil {
@@ -61,20 +61,13 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	}
 	// An older program must not run on a newer program's tables.
 	last := steps[len(steps)-1].Version
-	for {
-		current, err := p.GetDBVersion(ctx)
-		if err != nil {
-			return err
-		}
-		if current > last {
-			return fmt.Errorf("its tables are of version %d, this program knows %d: use the newer program that made them", current, last)
-		}
-		if _, err = p.Up(ctx); err == nil {
-			return nil
-		}
-		// Another program may have been at the same step. Then it is done, and there is a next one or none.
-		if now, verr := p.GetDBVersion(ctx); verr != nil || now == current {
-			return err
-		}
+	current, err := p.GetDBVersion(ctx)
+	if err != nil {
+		return err
 	}
+	if current > last {
+		return fmt.Errorf("its tables are of version %d, this program knows %d: use the newer program that made them", current, last)
+	}
+	_, err = p.Up(ctx)
+	return err
 }

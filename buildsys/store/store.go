@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -31,12 +30,14 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	// Nobody but its owner reads the database. SQLite gives its -wal and -shm files the same mode.
-	f, err := os.OpenFile(abs, os.O_RDWR|os.O_CREATE, 0o600)
+	unlock, err := lockSetup(ctx, abs)
 	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", abs, err)
+	}
+	defer unlock()
+	if err := create(abs); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	f.Close()
 	writer, err := sql.Open("sqlite", dsn(abs, false))
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", abs, err)
