@@ -19,8 +19,11 @@
 //     not read for 20 s while there is something for it. Multipath TCP is off:
 //     Landlock's rules do not cover it.
 //   - Handshakes have a deadline and run off the accept loop, with a cap per
-//     address (an IPv6 one counts as its /64) and in total; the oldest unfinished
-//     one makes room for the newest. A connection that says nothing stalls nobody.
+//     address (an IPv6 one counts as its /64) and in total. At the cap the oldest
+//     that has not yet said its whole hello makes room for the newest, at once; if
+//     all have, the oldest of those, unless it is so young that it may be honest.
+//     Connections that say nothing, or half a hello, stall nobody, however many
+//     come at once.
 //   - An address whose handshakes fail gets slower, up to half a second each, and
 //     what strangers cause is logged a few lines at a time, with a count of the rest
 //     (Quiet): a flood fills no disk.

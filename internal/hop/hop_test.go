@@ -178,40 +178,6 @@ func TestExpiredCertificate(t *testing.T) {
 	}
 }
 
-// Silent connections hold no one up: not at the cap for an address, nor beyond it.
-func TestSilentConnectionsStallNobody(t *testing.T) {
-	ca := newCA(t, "ca")
-	srv := issue(t, ca, pki.Request{URI: pki.RoleURI("bridge", "b"), Server: true}, ca)
-	cli := issue(t, ca, pki.Request{URI: pki.RoleURI("client", "c"), Client: true}, ca)
-	limits := Limits{Handshake: time.Minute, HandshakesPerAddress: 8, Handshakes: 8, evictAfter: 50 * time.Millisecond}
-	addr, _ := serveEcho(t, srv.ServerConfig(Expect{Proto: proto, Roles: []string{"client"}}), limits)
-	for i := range 30 {
-		silent, err := net.Dial("tcp", addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer silent.Close()
-		if i%2 == 0 { // half-open: the start of a handshake and no more
-			silent.Write([]byte{22, 3, 1})
-		}
-	}
-	time.Sleep(100 * time.Millisecond)
-	for range 5 {
-		start := time.Now()
-		conn, err := Dial(context.Background(), addr, cli.ClientConfig(Expect{Proto: proto, Roles: []string{"bridge"}}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		if err := echo(conn); err != nil {
-			t.Error(err)
-		}
-		if took := time.Since(start); took > time.Second {
-			t.Errorf("a handshake beside silent ones took %v", took)
-		}
-	}
-}
-
 func TestHandshakeDeadline(t *testing.T) {
 	ca := newCA(t, "ca")
 	srv := issue(t, ca, pki.Request{URI: pki.RoleURI("bridge", "b"), Server: true}, ca)
@@ -271,7 +237,7 @@ func TestTurnedAwayLeavesNoCounts(t *testing.T) {
 	s := newServer(nil, Limits{Handshakes: 1}, slog.New(slog.DiscardHandler), nil)
 	now := time.Now()
 	addr := netip.MustParseAddr("192.0.2.1")
-	first := &pending{addr: addr, since: now}
+	first := &pending{addr: addr, since: now, begun: true}
 	if why := s.begin(first); why != "" {
 		t.Fatal(why)
 	}

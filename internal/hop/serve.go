@@ -24,7 +24,6 @@ type Limits struct {
 	Counters               *Counters     // of what happened; nil for nobody
 	Quiet                  *Quiet        // for what strangers cause; nil for one of its own
 	evictAfter, lingerTime time.Duration // for tests
-	silentAfter            time.Duration
 }
 
 // Counters tell what became of the connections of a listener.
@@ -61,9 +60,6 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.evictAfter <= 0 {
 		l.evictAfter = 500 * time.Millisecond
-	}
-	if l.silentAfter <= 0 {
-		l.silentAfter = 50 * time.Millisecond
 	}
 	if l.lingerTime <= 0 {
 		l.lingerTime = time.Second
@@ -151,8 +147,8 @@ type pending struct {
 	delay time.Duration
 
 	// Under the server's lock.
-	since  time.Time // when it came, or from when it may shake hands
-	spoken bool      // its first byte has come
+	since time.Time // when it came, or from when it may shake hands
+	begun bool      // its hello has come, whole
 
 	evicted bool // it had to make room; set by finish
 }
@@ -217,12 +213,12 @@ func (s *server) shake(ctx context.Context, p *pending) (*tls.Conn, Peer, error)
 	if err := tune(p.conn); err != nil {
 		return nil, Peer{}, err
 	}
-	// An honest client speaks with its first packet. Until then a connection costs
-	// little, and is the first that has to make room.
-	if err := firstByte(ctx, p.conn, s.limits.Handshake); err != nil {
+	// An honest client says hello with its first packet. Until that is there, whole,
+	// a connection costs little, and is the first that has to make room.
+	if err := awaitHello(ctx, p.conn, s.limits.Handshake); err != nil {
 		return nil, Peer{}, err
 	}
-	s.spoke(p)
+	s.noteHello(p)
 	if p.delay > 0 {
 		s.count.Slowed.Add(1)
 		select {
@@ -279,13 +275,18 @@ func (s *server) begin(p *pending) string {
 	return ""
 }
 
-// spoke notes that a connection has begun its handshake, which it may go on with
+// noteHello notes that a connection has begun its handshake, which it may go on with
 // after its delay.
-func (s *server) spoke(p *pending) {
+func (s *server) noteHello(p *pending) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p.spoken = true
-	p.since = time.Now().Add(p.delay)
+	p.begin(time.Now())
+}
+
+func (p *pending) begin(now time.Time) {
+	if !p.begun {
+		p.begun, p.since = true, now.Add(p.delay)
+	}
 }
 
 // heaviest is the address with the most unfinished handshakes.
@@ -298,27 +299,18 @@ func (s *server) heaviest() (addr netip.Addr, most int) {
 	return addr, most
 }
 
-// evict closes an unfinished handshake of an address to make room: the oldest that
-// has said nothing yet, or else the oldest. Unless it is forced to, it spares one that
-// may be honest and just about to finish.
+// evict closes an unfinished handshake of an address to make room, and its place is
+// free when it returns: the oldest that has not said hello, however young it is, or
+// else the oldest. Unless it is forced to, it spares one that has said hello, may be
+// honest and just about to finish. What counts is the hello that the kernel has, not
+// what the connection's goroutine has come to see: in a burst that lags behind.
 func (s *server) evict(now time.Time, addr netip.Addr, forced bool) bool {
-	var victim *pending
-	for p := range s.pending {
-		if p.addr != addr {
-			continue
-		}
-		if victim == nil || p.spoken != victim.spoken && victim.spoken || p.spoken == victim.spoken && p.since.Before(victim.since) {
-			victim = p
-		}
+	victim := s.oldest(addr)
+	for victim != nil && !victim.begun && saidHello(victim.conn) {
+		victim.begin(now)
+		victim = s.oldest(addr)
 	}
-	if victim == nil {
-		return false
-	}
-	spare := s.limits.evictAfter
-	if !victim.spoken {
-		spare = s.limits.silentAfter
-	}
-	if !forced && now.Sub(victim.since) < spare {
+	if victim == nil || victim.begun && !forced && now.Sub(victim.since) < s.limits.evictAfter {
 		return false
 	}
 	s.forget(victim)
@@ -326,6 +318,19 @@ func (s *server) evict(now time.Time, addr netip.Addr, forced bool) bool {
 	s.count.Evicted.Add(1)
 	victim.conn.Close()
 	return true
+}
+
+// oldest is the unfinished handshake of an address that has to make room first.
+func (s *server) oldest(addr netip.Addr) (first *pending) {
+	for p := range s.pending {
+		if p.addr != addr {
+			continue
+		}
+		if first == nil || p.begun != first.begun && first.begun || p.begun == first.begun && p.since.Before(first.since) {
+			first = p
+		}
+	}
+	return first
 }
 
 // forget takes p out of the unfinished ones; false if it is out already.

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -102,38 +101,6 @@ func control(conn net.Conn, f func(fd int) error) error {
 		return err
 	}
 	return ferr
-}
-
-// firstByte waits until the other end has said something, which stays to be read.
-func firstByte(ctx context.Context, conn *net.TCPConn, timeout time.Duration) error {
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
-	if err := conn.SetReadDeadline(time.Now().Add(timeout)); err != nil {
-		return err
-	}
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var n int
-	var rerr error
-	err = raw.Read(func(fd uintptr) bool {
-		var b [1]byte
-		for {
-			if n, _, rerr = unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT); rerr != unix.EINTR {
-				return rerr != unix.EAGAIN
-			}
-		}
-	})
-	switch {
-	case err != nil:
-		return err
-	case rerr != nil:
-		return os.NewSyscallError("recvfrom", rerr)
-	case n == 0:
-		return io.EOF
-	}
-	return conn.SetReadDeadline(time.Time{})
 }
 
 // Gone tells, without reading, whether the other end has left: it has closed or
