@@ -11,8 +11,7 @@ import (
 )
 
 // BenchmarkSignerMemory is the resident memory of the signer after 32 sessions have
-// unlocked a key, and after 100,000 signatures. What its log takes with 10,000,000
-// entries is measured by TestTenMillionEntries of signer/seallog.
+// unlocked a key, and after 100,000 signatures.
 func BenchmarkSignerMemory(b *testing.B) {
 	s := start(b)
 	name := s.newKey(b, "eddsa")
