@@ -1,6 +1,9 @@
 package buildsys
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // name looks an enum's value up; outside values print as numbers instead of failing.
 func name(names []string, v int) string {
@@ -108,6 +111,23 @@ const (
 	PriorityTagBuild = 10
 )
 
+// RepoState is where a repository stands. It only ever moves up, or to deleted.
+type RepoState int
+
+// Koji's numbers.
+const (
+	RepoInit RepoState = iota
+	RepoReady
+	RepoExpired
+	RepoDeleted
+	RepoProblem
+)
+
+// RepoStates are the names of the states by number.
+var RepoStates = []string{"INIT", "READY", "EXPIRED", "DELETED", "PROBLEM"}
+
+func (s RepoState) String() string { return name(RepoStates, int(s)) }
+
 // TagUpdate says why a tag counts as changed though no versioned row of it did.
 type TagUpdate int
 
@@ -118,3 +138,33 @@ const (
 	TagUpdateManual
 	TagUpdateDraftPromotion
 )
+
+// BuildrootType tells the build roots of builders from those that others (content generators) tell of.
+type BuildrootType int
+
+// Koji's numbers.
+const (
+	BuildrootStandard BuildrootType = iota
+	BuildrootExternal
+)
+
+// BuildrootState is where a builder's build root stands.
+type BuildrootState int
+
+// Koji's numbers.
+const (
+	BuildrootInit BuildrootState = iota
+	BuildrootWaiting
+	BuildrootBuilding
+	BuildrootExpired
+)
+
+var buildrootStates = []string{"INIT", "WAITING", "BUILDING", "EXPIRED"}
+
+func (s BuildrootState) String() string { return name(buildrootStates, int(s)) }
+
+// ParseBuildrootState reads a state's name.
+func ParseBuildrootState(s string) (BuildrootState, bool) {
+	i := slices.Index(buildrootStates, s)
+	return BuildrootState(i), i >= 0
+}

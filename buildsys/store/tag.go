@@ -220,9 +220,11 @@ func (tx *Tx) LastChange(tags []int64, before int64) (int64, error) {
 	if err != nil || len(repos) == 0 {
 		return last, err
 	}
-	for _, col := range []string{"create_event", "revoke_event"} {
-		if err := newest("external_repo_config", col, "external_repo_id", repos); err != nil {
-			return 0, err
+	for _, table := range repoChangeTables {
+		for _, col := range []string{"create_event", "revoke_event"} {
+			if err := newest(table, col, "external_repo_id", repos); err != nil {
+				return 0, err
+			}
 		}
 	}
 	return last, nil
