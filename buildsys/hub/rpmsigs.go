@@ -205,67 +205,12 @@ func (c *Ctx) storeSigs(items []*sigItem, writeSigned bool) error {
 	if err := c.recheck(items, batch); err != nil {
 		return err
 	}
-	for _, it := range items {
-		if it.err == nil && !it.had {
-			switch err := c.tx.InsertSig(it.sig()); {
-			case errors.Is(err, store.ErrExists): // someone was faster
-				if err := c.overtaken(it, batch); err != nil {
-					return err
-				}
-			case err != nil:
-				return err
-			}
-		}
-		// Also of a signature that was there: it may have come without its proof.
-		if it.err == nil && it.proved == proofKept {
-			if err := c.tx.AddSigProof(it.logged); err != nil {
-				return err
-			}
-		}
+	if err := c.insertSigs(items, batch); err != nil {
+		return err
 	}
 	if err := batch.Publish(); err != nil {
 		return diskFault(err)
 	}
-	return nil
-}
-
-// recheck looks, in the writing transaction, whether the signatures that were there at the look-up still are.
-func (c *Ctx) recheck(items []*sigItem, batch *blob.Batch) error {
-	var had []int64
-	for _, it := range items {
-		if it.err == nil && it.had {
-			had = append(had, it.rpmID)
-		}
-	}
-	kept, err := c.tx.SigsOfRPMs(had)
-	if err != nil {
-		return err
-	}
-	for _, it := range items {
-		if it.err == nil && it.had && !slices.ContainsFunc(kept[it.rpmID], func(s store.RPMSig) bool {
-			return s.Sigkey == it.v.sigkey && s.Sighash == sighash(it.sighdr)
-		}) {
-			batch.Drop(it.place, it.key)
-			it.err = buildsys.Errorf(buildsys.FaultGeneric, "%s: its signature by key %s was deleted meanwhile; store it again", it.rpm.NVRA(), it.v.sigkey)
-		}
-	}
-	return nil
-}
-
-// overtaken looks at what was stored between the look-up and the writing transaction. The same header, from another run over
-// the same tag, is as good as having been there before, and its files are published again with the same bytes: the other
-// call may not have been asked for a signed copy.
-func (c *Ctx) overtaken(it *sigItem, batch *blob.Batch) error {
-	kept, err := c.tx.SigsOf(it.rpmID, &it.v.sigkey)
-	if err != nil {
-		return err
-	}
-	if len(kept) == 1 && kept[0].Sighash == sighash(it.sighdr) {
-		it.had = true
-		return nil
-	}
-	batch.Drop(it.place, it.key)
-	it.err = c.sigExists(it)
 	return nil
 }
 

@@ -73,11 +73,14 @@ type SigProof struct {
 	Proof    string // C2SP tlog-proof
 }
 
-// AddSigProof keeps the proof of a signature. One that is there already stays.
-func (tx *Tx) AddSigProof(p SigProof) error {
-	_, err := tx.exec(`INSERT INTO rpmsig_proof (rpm_id, sigkey, log_key_id, log_index, proof) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT DO NOTHING`, p.RPMID, p.Sigkey, p.LogKeyID, p.LogIndex, p.Proof)
-	return err
+// AddSigProofs keeps the proofs of signatures. One that is there already stays.
+func (tx *Tx) AddSigProofs(proofs []SigProof) error {
+	return inRows(proofs, 5, func(p SigProof, args []any) []any {
+		return append(args, p.RPMID, p.Sigkey, p.LogKeyID, p.LogIndex, p.Proof)
+	}, func(values string, args []any) error {
+		_, err := tx.exec(`INSERT INTO rpmsig_proof (rpm_id, sigkey, log_key_id, log_index, proof) VALUES `+values+` ON CONFLICT DO NOTHING`, args...)
+		return err
+	})
 }
 
 // SigProofs returns the proofs of several packages' signatures by a key.

@@ -33,7 +33,7 @@ func TestLogs(t *testing.T) {
 			return err
 		}
 		for _, text := range []string{"first", "second"} {
-			if err := tx.AddSigProof(SigProof{RPMID: rpm.ID, Sigkey: "0badcafe", LogKeyID: key.ID, LogIndex: 7, Proof: text}); err != nil {
+			if err := tx.AddSigProofs([]SigProof{{RPMID: rpm.ID, Sigkey: "0badcafe", LogKeyID: key.ID, LogIndex: 7, Proof: text}}); err != nil {
 				return err
 			}
 		}

@@ -19,12 +19,34 @@ func scanSig(scan func(...any) error, s *RPMSig) error {
 
 // InsertSig adds a signature; ErrExists tells that the package has one by that key.
 func (tx *Tx) InsertSig(s RPMSig) error {
-	n, err := tx.execN(`INSERT INTO rpmsigs (rpm_id, sigkey, sighash, fingerprint, state) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
-		s.RPMID, s.Sigkey, s.Sighash, s.Fingerprint, s.State)
-	if err == nil && n == 0 {
+	added, err := tx.InsertSigs([]RPMSig{s})
+	if err == nil && len(added) == 0 {
 		return ErrExists
 	}
 	return err
+}
+
+// InsertSigs adds signatures of different packages, and returns of which ones; the others have one by that key.
+func (tx *Tx) InsertSigs(sigs []RPMSig) (added map[int64]bool, err error) {
+	added = make(map[int64]bool, len(sigs))
+	err = inRows(sigs, 5, func(s RPMSig, args []any) []any {
+		return append(args, s.RPMID, s.Sigkey, s.Sighash, s.Fingerprint, s.State)
+	}, func(values string, args []any) error {
+		if !tx.writable {
+			return errReadOnly
+		}
+		tx.dirty = true
+		return tx.each(`INSERT INTO rpmsigs (rpm_id, sigkey, sighash, fingerprint, state) VALUES `+values+` ON CONFLICT DO NOTHING RETURNING rpm_id`,
+			args, func(scan func(...any) error) error {
+				var id int64
+				if err := scan(&id); err != nil {
+					return err
+				}
+				added[id] = true
+				return nil
+			})
+	})
+	return added, err
 }
 
 // SigsOf returns the signatures of a package (0: of all) by a key (nil: by any), ordered.
