@@ -49,13 +49,28 @@ type Settings struct {
 	// its public half beside it in a file of the same name with .pub, which the signer's console trusts: trust add NAME FILE.
 	// Without one the hub makes no attestations.
 	AttestKey string `ini:"attest_key"`
+	// MissingPolicyOK allows what a policy that nobody wrote would decide, as Koji does unless told otherwise.
+	MissingPolicyOK bool `ini:"missing_policy_ok"`
+	// VerbosePolicy tells users which rule refused them.
+	VerbosePolicy bool `ini:"verbose_policy"`
+
+	// policy is section [policy]: see docs/hub-policy.md.
+	policy []PolicyText
 }
 
 // LoadSettings reads a configuration file.
 func LoadSettings(path string) (*Settings, error) {
-	s := &Settings{LoginCreatesUser: true, CheckClientIP: true, SessionLife: 24 * time.Hour}
-	if err := ini.DecodeFile(path, "hub", s); err != nil {
+	s := &Settings{LoginCreatesUser: true, CheckClientIP: true, SessionLife: 24 * time.Hour, MissingPolicyOK: true}
+	f, err := ini.ParseFile(path)
+	if err != nil {
 		return nil, err
+	}
+	if err := f.Decode("hub", s, "policy"); err != nil {
+		return nil, err
+	}
+	s.policy = policySection(f.Section("policy"))
+	if _, err := newPolicies(s.policy); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if _, _, err := net.SplitHostPort(s.Listen); err != nil {
 		return nil, fmt.Errorf("%s: listen = %s: want IP:PORT", path, s.Listen)
@@ -81,7 +96,8 @@ func LoadSettings(path string) (*Settings, error) {
 // config is what the hub itself is told.
 func (s *Settings) config() (Config, error) {
 	c := Config{TopDir: s.TopDir, WebURL: s.WebURL, TopURL: s.TopURL, LoginCreatesUser: s.LoginCreatesUser, CheckClientIP: s.CheckClientIP,
-		SessionLife: s.SessionLife, MaxRequest: s.MaxRequest, MaxUpload: s.MaxUpload, Name: s.Name}
+		SessionLife: s.SessionLife, MaxRequest: s.MaxRequest, MaxUpload: s.MaxUpload, Name: s.Name,
+		Policy: s.policy, MissingPolicyDenies: !s.MissingPolicyOK, VerbosePolicy: s.VerbosePolicy}
 	if s.AttestKey == "" {
 		return c, nil
 	}

@@ -35,6 +35,12 @@ type Config struct {
 	// Name is what the hub calls itself in attestations, AttestKey what it signs them with; nil: it makes none.
 	Name      string
 	AttestKey ed25519.PrivateKey
+	// Policy are the policies of the configuration; those it lacks are Koji's defaults.
+	Policy []PolicyText
+	// MissingPolicyDenies makes a policy that nobody wrote deny; else it allows, as Koji's does.
+	MissingPolicyDenies bool
+	// VerbosePolicy tells in refusals which rule refused.
+	VerbosePolicy bool
 }
 
 // Hub is the whole hub of one site.
@@ -46,6 +52,7 @@ type Hub struct {
 	touched touched
 	// strangers holds a place for each call without a session that reads: see answer.
 	strangers chan struct{}
+	policies  policies
 	rpmState
 	taskState
 }
@@ -62,7 +69,20 @@ func New(cfg Config, st *store.Store, log *slog.Logger) (*Hub, error) {
 		cfg.MaxUpload = 1 << 30
 	}
 	h := &Hub{cfg: cfg, store: st, log: log, strangers: make(chan struct{}, max(1, st.Readers()/2))}
-	t, err := newTable(coreMethods(), tagMethods(), userMethods(), sessionMethods(), taggedMethods(), rpmMethods(), taskMethods())
+	var err error
+	if h.policies, err = newPolicies(cfg.Policy); err != nil {
+		return nil, err
+	}
+	t, err := newTable(
+		coreMethods(),
+		tagMethods(),
+		policyMethods(),
+		userMethods(),
+		sessionMethods(),
+		taggedMethods(),
+		rpmMethods(),
+		taskMethods(),
+	)
 	if err != nil {
 		return nil, fmt.Errorf("hub: %w", err)
 	}

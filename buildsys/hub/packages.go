@@ -192,13 +192,9 @@ func checkTagPackage(c *Ctx, a Args) (any, error) {
 	return p != nil && !p.Blocked, err
 }
 
-// assertPackageList is Koji's default policy for package lists: admin or tag.
-func (c *Ctx) assertPackageList() error {
-	ok, err := c.Has("tag")
-	if err == nil && !ok {
-		err = buildsys.Errorf(buildsys.FaultActionNotAllowed, "policy violation (package_list): Only admin/tag can do this via default policy")
-	}
-	return err
+// assertPackageList asks policy package_list about a change: add, update, block, unblock or remove.
+func (c *Ctx) assertPackageList(action string, tag int64, pkg any, force bool) error {
+	return c.policyAssert("package_list", policyData{"tag": tag, "action": action, "package": pkg, "force": force}, force)
 }
 
 // listChange is a change of one entry of a package list; nil fields stay as they are.
@@ -248,9 +244,6 @@ func (c *Ctx) changeList(ch listChange) error {
 		if name, ok = ch.pkg.(string); !ok {
 			return buildsys.Errorf(buildsys.FaultGeneric, "No such package: %s", plain(ch.pkg))
 		}
-		if err := checkName("package", name); err != nil {
-			return err
-		}
 	}
 	var owner int64
 	if ch.owner != nil {
@@ -260,8 +253,20 @@ func (c *Ctx) changeList(ch listChange) error {
 		}
 		owner = u.ID
 	}
-	if err := c.assertPackageList(); err != nil {
+	action := "add"
+	switch {
+	case ch.update:
+		action = "update"
+	case ch.block != nil && *ch.block:
+		action = "block"
+	}
+	if err := c.assertPackageList(action, tag.ID, ch.pkg, ch.force); err != nil {
 		return err
+	}
+	if pkg == 0 {
+		if err := checkName("package", name); err != nil {
+			return err
+		}
 	}
 	arches, err := parseArches(ch.arches)
 	if err != nil {
@@ -327,7 +332,7 @@ func packageListRemove(c *Ctx, a Args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.assertPackageList(); err != nil {
+	if err := c.assertPackageList("remove", tag.ID, pkg, a.Bool("force")); err != nil {
 		return nil, err
 	}
 	return nil, c.tx.RemoveTagPackage(tag.ID, pkg)
@@ -355,7 +360,7 @@ func packageListUnblock(c *Ctx, a Args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.assertPackageList(); err != nil {
+	if err := c.assertPackageList("unblock", tag.ID, pkg, a.Bool("force")); err != nil {
 		return nil, err
 	}
 	was, err := c.tagPackage(tag.ID, pkg, 0)

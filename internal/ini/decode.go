@@ -3,6 +3,7 @@ package ini
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -62,13 +63,24 @@ func DecodeFile(path, section string, dst any) error {
 	if err != nil {
 		return err
 	}
+	return f.Decode(section, dst)
+}
+
+// Decode fills a struct from a section of a file, which may have those sections besides that also names. Another one is an
+// error, as for DecodeFile.
+func (f *File) Decode(section string, dst any, also ...string) error {
 	for _, name := range f.order {
-		if name != section {
-			return &Error{path, f.sections[name].Start, fmt.Sprintf("unknown section [%s]: the only one is [%s]", clip(name), section)}
+		if name == section || slices.Contains(also, name) {
+			continue
 		}
+		only := "the only one is"
+		if len(also) > 0 {
+			only = "there are [" + strings.Join(also, "], [") + "] and"
+		}
+		return &Error{f.Name, f.sections[name].Start, fmt.Sprintf("unknown section [%s]: %s [%s]", clip(name), only, section)}
 	}
 	if f.sections[section] == nil {
-		return &Error{File: path, Msg: fmt.Sprintf("section [%s] is missing", section)}
+		return &Error{File: f.Name, Msg: fmt.Sprintf("section [%s] is missing", section)}
 	}
 	return Decode(f.sections[section], dst)
 }

@@ -1,0 +1,89 @@
+package hub
+
+import (
+	"errors"
+
+	"github.com/privyseal/privyseal/buildsys"
+	"github.com/privyseal/privyseal/buildsys/store"
+)
+
+// named looks up what has nothing but an id and a name; id 0 stands for none (volume DEFAULT has id 0: see ok).
+func (c *Ctx) named(table string, info any) (id int64, name string, ok bool, err error) {
+	switch info.(type) {
+	case int64, string:
+	default:
+		return 0, "", false, buildsys.Errorf(buildsys.FaultParameter, "Invalid name or id value: %s", describe(info))
+	}
+	id, name, err = c.tx.LookupName(table, info)
+	if errors.Is(err, store.ErrNotFound) {
+		return 0, "", false, nil
+	}
+	return id, name, err == nil, err
+}
+
+func (r *policyRun) volumeName(info any) (string, bool, error) {
+	_, name, ok, err := r.named("volume", info)
+	return name, ok, err
+}
+
+func (r *policyRun) contentGenerator(info any) (string, error) {
+	_, name, ok, err := r.named("content_generator", info)
+	if err == nil && !ok {
+		err = buildsys.Errorf(buildsys.FaultGeneric, "No such entry in table content_generator: %s", plain(info))
+	}
+	return name, err
+}
+
+// targetName is the name of a build target, "" for none.
+func (c *Ctx) targetName(info any) (string, error) {
+	_, name, _, err := c.named("build_target", info)
+	return name, dropFault(err)
+}
+
+// targetBuildTag is the tag that a build target builds from, 0 for none.
+func (r *policyRun) targetBuildTag(info any) (int64, error) {
+	id, _, ok, err := r.named("build_target", info)
+	if err != nil || !ok {
+		return 0, err
+	}
+	tag, err := r.tx.TargetBuildTag(id)
+	if errors.Is(err, store.ErrNotFound) {
+		return 0, nil
+	}
+	return tag, err
+}
+
+// dropFault drops an error that is the caller's: what does not exist has no name.
+func dropFault(err error) error {
+	var known *buildsys.Error
+	if errors.As(err, &known) {
+		return nil
+	}
+	return err
+}
+
+// findTagAuto finds a tag as it is now, or, if it was deleted, as it was last: at event (0: now).
+func (c *Ctx) findTagAuto(info any, strict bool) (t *buildsys.Tag, event int64, err error) {
+	id, err := c.tagIDOf(info)
+	if err != nil {
+		return nil, 0, err
+	}
+	if id != 0 {
+		if event, err = c.tx.DeletedAt(id); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return nil, 0, err
+		}
+		event = max(0, event-1)
+	}
+	t, err = c.findTag(info, event, strict)
+	return t, event, err
+}
+
+// buildrootTag is the tag whose repository a build root was made from; nil for those of content generators.
+func (r *policyRun) buildrootTag(id int64) (*policyTag, error) {
+	return nil, buildsys.Errorf(buildsys.FaultGeneric, "No such buildroot: %d", id)
+}
+
+// buildrootCG is the content generator of a build root, "" for one of this hub's own builders.
+func (r *policyRun) buildrootCG(id int64) (string, error) {
+	return "", buildsys.Errorf(buildsys.FaultGeneric, "No such buildroot: %d", id)
+}
