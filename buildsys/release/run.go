@@ -16,9 +16,10 @@ const (
 	ChunkSize  = 64
 	BatchItems = 128
 	BatchBytes = 8 << 20
-	// Storers is how many batches are with the hub at a time: it checks the next
-	// one while the disk takes the one before.
-	Storers = 2
+	// Storers is how many batches are with the hub at a time: it checks one while
+	// the disk takes another and a third is on its way. With two of them both wait
+	// for the disk now and then, and the processors for both.
+	Storers = 3
 	// linger is how long a batch waits to grow: one call of the hub for a few
 	// packages costs nearly what one for fifty does. The end of the signatures
 	// ends the wait.
