@@ -37,14 +37,6 @@ func coreMethods() []Method {
 		{Name: "queryHistory", Args: "tables=None, **kwargs",
 			Doc: "Rows of versioned tables with who made and revoked them: by tag, build, package, user, permission, editor, before, after, " +
 				"beforeEvent, afterEvent, active.", Fn: queryHistory},
-		{Name: "getTagGroups", Args: "tag, event=None, inherit=True, incl_pkgs=True, incl_reqs=True, incl_blocked=False",
-			Doc: "The package groups of a tag.", Fn: getTagGroups},
-		{Name: "getTagExternalRepos", Args: "tag_info=None, repo_info=None, event=None", Doc: "The external repositories of a tag.", Fn: getTagExternalRepos},
-		{Name: "getExternalRepoList", Args: "tag_info, event=None", Doc: "The external repositories of a tag and its parents.", Fn: getExternalRepoList},
-		{Name: "listExternalRepos", Args: "info=None, url=None, event=None, queryOpts=None", Doc: "All external repositories.", Fn: nothing([]any{})},
-		{Name: "getBuildTargets", Args: "info=None, event=None, buildTagID=None, destTagID=None, queryOpts=None",
-			Doc: "Build targets.", Fn: func(_ *Ctx, a Args) (any, error) { return applyOpts(nil, a.Map("queryOpts")) }},
-		{Name: "getBuildTarget", Args: "info, event=None, strict=False", Doc: "A build target.", Fn: getBuildTarget},
 		{Name: "getRepo", Args: "tag, state=None, event=None, dist=False, min_event=None", Doc: "A tag's repository, None if it has none.", Fn: getRepo},
 		{Name: "getBuildNotifications", Args: "userID=None", Doc: "The notifications a user asked for.", Fn: nothing([]any{})},
 		{Name: "getBuildNotificationBlocks", Args: "userID=None", Doc: "The notifications a user asked to be spared.", Fn: nothing([]any{})},
@@ -132,35 +124,6 @@ func tagLastChangeEvent(c *Ctx, a Args) (any, error) {
 		last = min(last, deleted)
 	}
 	return last, nil
-}
-
-// The store has tables for groups, external repositories, targets and repositories, and no method fills them yet; the
-// methods below check what they are asked about and answer that there is none.
-
-func getTagGroups(c *Ctx, a Args) (any, error) {
-	_, err := c.tagID(a.Any("tag"))
-	return []any{}, err
-}
-
-func getTagExternalRepos(c *Ctx, a Args) (any, error) {
-	if !a.Nil("tag_info") {
-		if _, err := c.findTag(a.Any("tag_info"), a.Event("event"), true); err != nil {
-			return nil, err
-		}
-	}
-	return []any{}, nil
-}
-
-func getExternalRepoList(c *Ctx, a Args) (any, error) {
-	_, err := c.findTag(a.Any("tag_info"), a.Event("event"), true)
-	return []any{}, err
-}
-
-func getBuildTarget(_ *Ctx, a Args) (any, error) {
-	if a.Bool("strict") {
-		return nil, buildsys.Errorf(buildsys.FaultGeneric, "No such build target: %s", plain(a.Any("info")))
-	}
-	return nil, nil
 }
 
 func getRepo(c *Ctx, a Args) (any, error) {

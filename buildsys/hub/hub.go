@@ -80,6 +80,7 @@ func New(cfg Config, st *store.Store, log *slog.Logger) (*Hub, error) {
 		userMethods(),
 		sessionMethods(),
 		taggedMethods(),
+		groupMethods(), targetMethods(), externalRepoMethods(),
 		rpmMethods(),
 		taskMethods(),
 	)
