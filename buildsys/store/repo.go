@@ -186,19 +186,6 @@ func (tx *Tx) SetExternalRepoData(repo int64, data map[string]any) error {
 	return tx.create("external_repo_data", "external_repo_id, data", repo, text)
 }
 
-// ExternalRepoID finds an external repository by its id or name, live or not.
-func (tx *Tx) ExternalRepoID(info any) (id int64, err error) {
-	switch v := info.(type) {
-	case int64:
-		err = tx.row(`SELECT id FROM external_repo WHERE id = $1`, []any{v}, &id)
-	case string:
-		err = tx.row(`SELECT id FROM external_repo WHERE name = $1`, []any{v}, &id)
-	default:
-		err = ErrNotFound
-	}
-	return id, err
-}
-
 // TagSettings are the live values (JSON) of some extra settings, of all tags that have them, in order of the tags.
 func (tx *Tx) TagSettings(keys ...string) ([]TagSetting, error) {
 	var w where
