@@ -2,35 +2,47 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 )
 
-// pool hands out connections that keep their prepared statements. database/sql would prepare a statement anew in each
+// conn is a connection to the database, one transaction's at a time.
+type conn interface {
+	// begin begins a transaction of the connection's kind.
+	begin(ctx context.Context) error
+	// end ends it. An error of a commit means that nothing was committed, unless it is ErrUnknownOutcome.
+	end(ctx context.Context, commit bool) error
+	// usable tells whether another transaction can begin.
+	usable() bool
+	exec(ctx context.Context, query string, args []any) (int64, error)
+	query(ctx context.Context, query string, args []any) (rows, error)
+	close() error
+}
+
+// rows are what a query returns. While they are open the connection serves nothing else: PostgreSQL sends the rows of one
+// query at a time.
+type rows interface {
+	Next() bool
+	Scan(dst ...any) error
+	Err() error
+	Close() error
+}
+
+// pool hands out connections, which keep their prepared statements. database/sql would prepare a statement anew in each
 // transaction (or deadlock preparing on the only connection of a pool), and most requests here are one short statement.
 type pool struct {
-	db      *sql.DB
 	size    int
-	free    chan *conn // nil entries stand for connections not opened yet
+	free    chan conn // nil entries stand for connections not opened yet
 	closed  chan struct{}
-	beginBy string
+	connect func(context.Context) (conn, error)
 }
 
 // maxStmts is how many statements a connection keeps prepared. Lists of any length from outside make any number of distinct
-// ones (IN ($1, $2, ...)), so it starts over when there are more.
+// ones (IN ($1, $2, ...)), so it forgets some when there are more.
 const maxStmts = 256
 
-// conn is a connection with the statements it has seen.
-type conn struct {
-	c     *sql.Conn
-	stmts map[string]*sql.Stmt
-}
-
-func newPool(db *sql.DB, size int, beginBy string) *pool {
-	db.SetMaxOpenConns(size)
-	db.SetMaxIdleConns(size)
-	p := &pool{db: db, size: size, free: make(chan *conn, size), closed: make(chan struct{}), beginBy: beginBy}
+func newPool(size int, connect func(context.Context) (conn, error)) *pool {
+	p := &pool{size: size, free: make(chan conn, size), closed: make(chan struct{}), connect: connect}
 	for range size {
 		p.free <- nil
 	}
@@ -38,55 +50,61 @@ func newPool(db *sql.DB, size int, beginBy string) *pool {
 }
 
 // begin waits for a connection and begins a transaction on it.
-func (p *pool) begin(ctx context.Context) (*conn, error) {
-	var c *conn
+func (p *pool) begin(ctx context.Context) (conn, error) {
+	var c conn
+	select {
+	case <-p.closed:
+		return nil, errClosed
+	default:
+	}
 	select {
 	case c = <-p.free:
 	case <-p.closed:
-		return nil, errors.New("database is closed")
+		return nil, errClosed
 	case <-ctx.Done():
 		return nil, fmt.Errorf("database busy: %w", context.Cause(ctx))
 	}
-	if c == nil {
-		sc, err := p.db.Conn(ctx)
-		if err != nil {
-			p.free <- nil
-			return nil, fmt.Errorf("open database connection: %w", err)
+	if c != nil {
+		err := c.begin(ctx)
+		if err == nil {
+			return c, nil
 		}
-		c = &conn{c: sc, stmts: map[string]*sql.Stmt{}}
+		closeQuietly(c)
+		if !Retryable(err) {
+			p.free <- nil
+			return nil, fmt.Errorf("begin transaction: %w", err)
+		}
+		// The database went away and came back since the connection was last used: a new one tells whether it is there.
 	}
-	if _, err := c.exec(ctx, p.beginBy); err != nil {
-		p.discard(c)
+	c, err := p.connect(ctx)
+	if err != nil {
+		p.free <- nil
+		return nil, fmt.Errorf("open database connection: %w", err)
+	}
+	if err := c.begin(ctx); err != nil {
+		closeQuietly(c)
+		p.free <- nil
 		return nil, fmt.Errorf("begin transaction: %w", err)
 	}
 	return c, nil
 }
 
-// end ends the transaction by COMMIT or ROLLBACK and takes the connection back. It ignores cancellation: half an end is none.
-func (p *pool) end(ctx context.Context, c *conn, by string) error {
-	ctx = context.WithoutCancel(ctx)
-	_, err := c.exec(ctx, by)
-	if err != nil {
-		if by == "COMMIT" { // a failed COMMIT may leave the transaction open
-			if _, rerr := c.exec(ctx, "ROLLBACK"); rerr == nil {
-				p.free <- c
-				return fmt.Errorf("commit: %w", err)
-			}
-		}
-		p.discard(c)
-		return fmt.Errorf("%s: %w", by, err)
-	}
-	if len(c.stmts) > maxStmts {
-		c.forget()
-	}
-	p.free <- c
-	return nil
-}
+// errClosed is what transactions get after Close.
+var errClosed = errors.New("database is closed")
 
-// discard closes a connection of unknown state and leaves room for a new one.
-func (p *pool) discard(c *conn) {
-	c.close()
-	p.free <- nil
+// closeQuietly closes a connection that has failed already: how it ends changes nothing.
+func closeQuietly(c conn) { _ = c.close() }
+
+// end ends the transaction and takes the connection back. It ignores cancellation: half an end is none.
+func (p *pool) end(ctx context.Context, c conn, commit bool) error {
+	err := c.end(context.WithoutCancel(ctx), commit)
+	if c.usable() {
+		p.free <- c
+	} else {
+		closeQuietly(c)
+		p.free <- nil
+	}
+	return err
 }
 
 func (p *pool) close() error {
@@ -97,38 +115,5 @@ func (p *pool) close() error {
 			errs = append(errs, c.close())
 		}
 	}
-	return errors.Join(append(errs, p.db.Close())...)
-}
-
-func (c *conn) close() error {
-	c.forget()
-	return c.c.Close()
-}
-
-// forget closes the statements, none of which is in use between two transactions.
-func (c *conn) forget() {
-	for _, st := range c.stmts {
-		st.Close()
-	}
-	clear(c.stmts)
-}
-
-func (c *conn) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
-	if st := c.stmts[query]; st != nil {
-		return st, nil
-	}
-	st, err := c.c.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	c.stmts[query] = st
-	return st, nil
-}
-
-func (c *conn) exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	st, err := c.stmt(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return st.ExecContext(ctx, args...)
+	return errors.Join(errs...)
 }

@@ -10,8 +10,8 @@ func TestStatementsAreBounded(t *testing.T) {
 		arches = append(arches, "x86_64")
 		if err := s.Write(t.Context(), 0, func(tx *Tx) error {
 			_, err := tx.RPMs(RPMFilter{Arches: arches})
-			if n := len(tx.c.stmts); n > maxStmts+2 {
-				t.Fatalf("%d statements are kept", n)
+			if c, ok := tx.c.(*sqliteConn); ok && len(c.stmts) > maxStmts+2 { // pgx bounds those of PostgreSQL
+				t.Fatalf("%d statements are kept", len(c.stmts))
 			}
 			return err
 		}); err != nil {

@@ -2,16 +2,10 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
-	"fmt"
-	"net/url"
-	"path/filepath"
-	"runtime"
+	"strings"
 	"sync"
 	"time"
-
-	_ "modernc.org/sqlite" // the engine, as database/sql driver "sqlite"
 )
 
 // ErrNotFound is what look-ups of a single row return when there is none.
@@ -20,58 +14,28 @@ var ErrNotFound = errors.New("not found")
 // Store is an open database.
 type Store struct {
 	writer, reader *pool
+	pg             *postgres // nil on SQLite
 	now            func() time.Time
+	closers        []func() error
 	closing        sync.Once
 }
 
-// Open opens the database file at path, making it (mode 0600) and bringing its tables up to date as needed.
-func Open(ctx context.Context, path string) (*Store, error) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
+// Open opens the database that where names, a postgres:// address or the path of an SQLite file (made, mode 0600, when
+// there is none), and brings its tables up to date as needed.
+func Open(ctx context.Context, where string) (*Store, error) {
+	if IsPostgres(where) {
+		return openPostgres(ctx, where)
 	}
-	unlock, err := lockSetup(ctx, abs)
-	if err != nil {
-		return nil, fmt.Errorf("open database %s: %w", abs, err)
-	}
-	defer unlock()
-	if err := create(abs); err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
-	}
-	writer, err := sql.Open("sqlite", dsn(abs, false))
-	if err != nil {
-		return nil, fmt.Errorf("open database %s: %w", abs, err)
-	}
-	writer.SetMaxOpenConns(1)
-	if err := migrate(ctx, writer); err != nil {
-		writer.Close()
-		return nil, fmt.Errorf("open database %s: %w", abs, err)
-	}
-	reader, err := sql.Open("sqlite", dsn(abs, true))
-	if err != nil {
-		writer.Close()
-		return nil, fmt.Errorf("open database %s: %w", abs, err)
-	}
-	return &Store{
-		writer: newPool(writer, 1, "BEGIN IMMEDIATE"),
-		reader: newPool(reader, max(8, 2*runtime.GOMAXPROCS(0)), "BEGIN"),
-		now:    time.Now,
-	}, nil
+	return openSQLite(ctx, where)
 }
 
-// dsn spells the connection settings; they are in it because every pooled connection needs them.
-func dsn(path string, readOnly bool) string {
-	q := url.Values{}
-	for _, p := range []string{
-		"busy_timeout(30000)", "foreign_keys(1)", "journal_mode(WAL)", "synchronous(FULL)", "cache_size(-32768)", "temp_store(MEMORY)",
-	} {
-		q.Add("_pragma", p)
-	}
-	if readOnly {
-		q.Add("_pragma", "query_only(1)")
-	}
-	q.Set("_txlock", "immediate") // what database/sql's own transactions (the migrations') begin with
-	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
+// IsPostgres tells whether where names a PostgreSQL database, and not a file.
+func IsPostgres(where string) bool {
+	return strings.HasPrefix(where, "postgres://") || strings.HasPrefix(where, "postgresql://")
+}
+
+func newStore(writer, reader *pool, pg *postgres, closers ...func() error) *Store {
+	return &Store{writer: writer, reader: reader, pg: pg, now: time.Now, closers: closers}
 }
 
 // Readers is how many reading transactions there can be at a time; a further one waits.
@@ -82,31 +46,41 @@ func (s *Store) SetClock(now func() time.Time) { s.now = now }
 
 // Close closes the database when the transactions still open have ended. Closing again does nothing.
 func (s *Store) Close() (err error) {
-	s.closing.Do(func() { err = errors.Join(s.reader.close(), s.writer.close()) })
+	s.closing.Do(func() {
+		err = errors.Join(s.reader.close(), s.writer.close())
+		for _, fn := range s.closers {
+			err = errors.Join(err, fn())
+		}
+	})
 	return err
 }
 
-// Read runs fn in a read-only transaction, which sees one snapshot.
+// Read runs fn in a read-only transaction, which sees one snapshot. fn may run several times: see Retry.
 func (s *Store) Read(ctx context.Context, fn func(*Tx) error) error {
-	tx, err := s.BeginRead(ctx)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	return fn(tx)
+	return Retry(ctx, func() error {
+		tx, err := s.BeginRead(ctx)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback()
+		return fn(tx)
+	})
 }
 
-// Write runs fn in a writing transaction for the user actor and commits it unless fn fails.
+// Write runs fn in a writing transaction for the user actor and commits it unless fn fails. fn may run several times, and
+// what it did is committed once at most: see Retry.
 func (s *Store) Write(ctx context.Context, actor int64, fn func(*Tx) error) error {
-	tx, err := s.BeginWrite(ctx, actor)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	if err := fn(tx); err != nil {
-		return err
-	}
-	return tx.Commit()
+	return Retry(ctx, func() error {
+		tx, err := s.BeginWrite(ctx, actor)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback()
+		if err := fn(tx); err != nil {
+			return err
+		}
+		return tx.Commit()
+	})
 }
 
 // BeginRead begins a read-only transaction. It must be ended with Rollback.

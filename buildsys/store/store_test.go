@@ -4,35 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/privyseal/privyseal/buildsys"
 )
-
-func open(t *testing.T) (*Store, string) {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "hub.db")
-	s, err := Open(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if _, err := s.EnsureAdmin(t.Context(), "admin"); err != nil {
-		t.Fatal(err)
-	}
-	return s, path
-}
 
 func (s *Store) mustWrite(t *testing.T, fn func(tx *Tx) error) {
 	t.Helper()
@@ -61,25 +39,6 @@ func makeTag(tx *Tx, name string) (int64, error) {
 		err = tx.SetTagConfig(buildsys.Tag{ID: id})
 	}
 	return id, err
-}
-
-func TestSettings(t *testing.T) {
-	s, _ := open(t)
-	for _, p := range []*pool{s.reader, s.writer} {
-		c, err := p.begin(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "30000"} {
-			var got string
-			if err := c.c.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got); err != nil || got != want {
-				t.Errorf("%s is %s, %v; want %s", pragma, got, err, want)
-			}
-		}
-		if err := p.end(t.Context(), c, "ROLLBACK"); err != nil {
-			t.Error(err)
-		}
-	}
 }
 
 func TestRollbackAndSavepoints(t *testing.T) {
@@ -257,21 +216,25 @@ func TestCanceledContextLeavesNoTransaction(t *testing.T) {
 }
 
 func TestNewerTablesAreLeftAlone(t *testing.T) {
-	s, path := open(t)
+	s, where := open(t)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	db, err := sql.Open("sqlite", path)
+	driver := "sqlite"
+	if IsPostgres(where) {
+		driver = "pgx"
+	}
+	db, err := sql.Open(driver, where)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`); err != nil {
+	if _, err := db.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, TRUE)`); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(t.Context(), path); err == nil || !strings.Contains(err.Error(), "newer program") {
+	if _, err := Open(t.Context(), where); err == nil || !strings.Contains(err.Error(), "newer program") {
 		t.Errorf("opened tables of a newer program: %v", err)
 	}
 }
@@ -279,11 +242,11 @@ func TestNewerTablesAreLeftAlone(t *testing.T) {
 // Programs that open a new database at the same time, as after a kill in the middle of the first start, all come to have it.
 func TestOpenedByManyAtOnce(t *testing.T) {
 	for range 3 {
-		path := filepath.Join(t.TempDir(), "hub.db")
+		where := empty(t)
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() {
-				s, err := Open(t.Context(), path)
+				s, err := Open(t.Context(), where)
 				if err != nil {
 					t.Error(err)
 					return
@@ -294,49 +257,6 @@ func TestOpenedByManyAtOnce(t *testing.T) {
 			})
 		}
 		wg.Wait()
-	}
-}
-
-// A second Store of the same process leaves the first one's locks alone. Without them another program that closes the
-// database would take itself for its last user, and delete the log that the first one goes on writing to.
-func TestAnotherStoreLeavesTheLocks(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "hub.db")
-	var watch *os.File
-	t.Cleanup(func() { watch.Close() }) // after the stores: closing it drops the locks
-	locked := func() bool {
-		shared := unix.Flock_t{Type: unix.F_WRLCK, Start: 1<<30 + 2, Len: 510} // see SQLite's file format
-		if err := unix.FcntlFlock(watch.Fd(), unix.F_OFD_GETLK, &shared); err != nil {
-			t.Fatal(err)
-		}
-		return shared.Type != unix.F_UNLCK
-	}
-	for i := range 3 {
-		s, err := Open(t.Context(), path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if i == 0 {
-			if watch, err = os.OpenFile(path, os.O_RDWR, 0); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if !locked() {
-			t.Errorf("no lock when the database was opened %d times", i+1)
-		}
-		if i > 0 { // SQLite's connections to one file know of each other
-			if err := s.Close(); err != nil {
-				t.Fatal(err)
-			}
-			if !locked() {
-				t.Error("no lock after another store has closed")
-			}
-			continue
-		}
-		t.Cleanup(func() {
-			if err := s.Close(); err != nil {
-				t.Error(err)
-			}
-		})
 	}
 }
 

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
@@ -14,7 +13,7 @@ type Tx struct {
 	ctx      context.Context
 	s        *Store
 	p        *pool
-	c        *conn // nil when ended
+	c        conn // nil when ended
 	writable bool
 	actor    int64
 	dirty    bool  // something worth committing was changed
@@ -53,7 +52,7 @@ func (tx *Tx) Commit() error {
 	}
 	c := tx.c
 	tx.c = nil
-	if err := tx.p.end(tx.ctx, c, "COMMIT"); err != nil {
+	if err := tx.p.end(tx.ctx, c, true); err != nil {
 		return err
 	}
 	for _, fn := range tx.after {
@@ -70,7 +69,7 @@ func (tx *Tx) Rollback() {
 	c := tx.c
 	tx.c = nil
 	// A failed rollback costs the connection, which the pool replaces; the changes are gone either way.
-	_ = tx.p.end(tx.ctx, c, "ROLLBACK")
+	_ = tx.p.end(tx.ctx, c, false)
 }
 
 // Savepoint begins a part of the transaction that can be undone alone. end(true) keeps it, end(false) undoes it, its
@@ -92,34 +91,28 @@ func (tx *Tx) Savepoint() (end func(keep bool) error, err error) {
 	}, nil
 }
 
-func (tx *Tx) run(ctx context.Context, query string, args ...any) (sql.Result, error) {
+func (tx *Tx) run(ctx context.Context, query string, args ...any) (int64, error) {
 	if tx.c == nil {
-		return nil, errDone
+		return 0, errDone
 	}
-	return tx.c.exec(ctx, query, args...)
+	return tx.c.exec(ctx, query, args)
 }
 
-// exec runs a statement that returns no rows.
-func (tx *Tx) exec(query string, args ...any) (sql.Result, error) {
+// exec runs a statement that returns no rows, and tells how many it touched.
+func (tx *Tx) exec(query string, args ...any) (int64, error) {
 	if !tx.writable {
-		return nil, errReadOnly
+		return 0, errReadOnly
 	}
 	tx.dirty = true
-	res, err := tx.run(tx.ctx, query, args...)
+	n, err := tx.run(tx.ctx, query, args...)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", abridged(query), err)
+		return 0, fmt.Errorf("%s: %w", abridged(query), err)
 	}
-	return res, nil
+	return n, nil
 }
 
-// execN runs a statement and returns how many rows it touched.
-func (tx *Tx) execN(query string, args ...any) (int64, error) {
-	res, err := tx.exec(query, args...)
-	if err != nil {
-		return 0, err
-	}
-	return res.RowsAffected()
-}
+// execN is exec for those who want to know how many rows were touched.
+func (tx *Tx) execN(query string, args ...any) (int64, error) { return tx.exec(query, args...) }
 
 // insert runs an INSERT ... RETURNING id.
 func (tx *Tx) insert(query string, args ...any) (id int64, err error) {
@@ -133,32 +126,26 @@ func (tx *Tx) insert(query string, args ...any) (id int64, err error) {
 
 // row reads the single row of a query into dst, or returns ErrNotFound.
 func (tx *Tx) row(query string, args []any, dst ...any) error {
-	if tx.c == nil {
-		return errDone
-	}
-	st, err := tx.c.stmt(tx.ctx, query)
-	if err == nil {
-		err = st.QueryRowContext(tx.ctx, args...).Scan(dst...)
-	}
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
+	found := false
+	err := tx.each(query, args, func(scan func(...any) error) error {
+		if found {
+			return nil
+		}
+		found = true
+		return scan(dst...)
+	})
+	if err == nil && !found {
 		return ErrNotFound
-	case err != nil:
-		return fmt.Errorf("%s: %w", abridged(query), err)
 	}
-	return nil
+	return err
 }
 
-// each calls fn for every row of a query; fn scans it.
+// each calls fn for every row of a query; fn scans it, and uses the transaction for nothing else meanwhile.
 func (tx *Tx) each(query string, args []any, fn func(scan func(...any) error) error) error {
 	if tx.c == nil {
 		return errDone
 	}
-	st, err := tx.c.stmt(tx.ctx, query)
-	if err != nil {
-		return fmt.Errorf("%s: %w", abridged(query), err)
-	}
-	rows, err := st.QueryContext(tx.ctx, args...)
+	rows, err := tx.c.query(tx.ctx, query, args)
 	if err != nil {
 		return fmt.Errorf("%s: %w", abridged(query), err)
 	}
