@@ -80,7 +80,7 @@ func New(cfg Config, st *store.Store, log *slog.Logger) (*Hub, error) {
 		userMethods(),
 		sessionMethods(),
 		taggedMethods(),
-		groupMethods(), targetMethods(), externalRepoMethods(),
+		groupMethods(), targetMethods(), externalRepoMethods(), snapshotMethods(),
 		rpmMethods(),
 		taskMethods(),
 	)
