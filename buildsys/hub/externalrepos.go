@@ -81,7 +81,7 @@ func (c *Ctx) findExternalRepo(info any, event int64, strict bool) (*buildsys.Ex
 
 func createExternalRepo(c *Ctx, a Args) (any, error) {
 	name := a.Str("name")
-	if err := checkName("external repo", name); err != nil {
+	if err := checkName(name); err != nil {
 		return nil, err
 	}
 	url, err := repoURL(a.Str("url"))
@@ -137,7 +137,7 @@ func editExternalRepo(c *Ctx, a Args) (any, error) {
 		return nil, err
 	}
 	if name := a.OptStr("name"); name != nil && *name != "" && *name != r.Name {
-		if err := checkName("external repo", *name); err != nil {
+		if err := checkName(*name); err != nil {
 			return nil, err
 		}
 		other, _, err := c.findName(store.ExternalRepoNames, *name, false)

@@ -136,7 +136,7 @@ func checkArches(arches []string) (string, error) {
 
 func addHost(c *Ctx, a Args) (any, error) {
 	name := a.Str("hostname")
-	if err := checkName("host", name); err != nil {
+	if err := checkName(name); err != nil {
 		return nil, err
 	}
 	arches, err := checkArches(a.Strs("arches"))
@@ -313,7 +313,7 @@ func listChannels(c *Ctx, a Args) (any, error) {
 
 func addChannel(c *Ctx, a Args) (any, error) {
 	name := a.Str("channel_name")
-	if err := checkName("channel", name); err != nil {
+	if err := checkName(name); err != nil {
 		return nil, err
 	}
 	id, err := c.tx.InsertChannel(name, a.OptStr("description"))
@@ -338,7 +338,7 @@ func (c *Ctx) hostAndChannel(a Args, create bool) (*buildsys.Host, *store.Channe
 			return nil, nil, false, buildsys.Errorf(buildsys.FaultGeneric, "channel does not exist: %s", plain(a.Any("channel_name")))
 		}
 		var id int64
-		if err = checkName("channel", a.Str("channel_name")); err == nil {
+		if err = checkName(a.Str("channel_name")); err == nil {
 			if id, err = c.tx.InsertChannel(a.Str("channel_name"), nil); err == nil {
 				ch, err = c.tx.ChannelByID(id)
 			}

@@ -264,7 +264,7 @@ func (c *Ctx) changeList(ch listChange) error {
 		return err
 	}
 	if pkg == 0 {
-		if err := checkName("package", name); err != nil {
+		if err := checkName(name); err != nil {
 			return err
 		}
 	}

@@ -129,7 +129,7 @@ func grantPermission(c *Ctx, a Args) (any, error) {
 	switch {
 	case p == nil:
 		name := a.Str("permission")
-		if err := checkName("permission", name); err != nil {
+		if err := checkName(name); err != nil {
 			return nil, err
 		}
 		p = &buildsys.Permission{Name: name}

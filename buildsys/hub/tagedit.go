@@ -26,7 +26,7 @@ func parseArches(v *string) (*string, error) {
 
 func createTag(c *Ctx, a Args) (any, error) {
 	name := a.Str("name")
-	if err := checkName("tag", name); err != nil {
+	if err := checkName(name); err != nil {
 		return nil, err
 	}
 	t := buildsys.Tag{Name: name, Locked: a.Bool("locked")}
@@ -129,7 +129,7 @@ func (c *Ctx) changeTag(info any, kw map[string]any) error {
 		}
 	}
 	if name := a.OptStr("name"); name != nil && *name != "" && *name != t.Name {
-		if err := checkName("tag", *name); err != nil {
+		if err := checkName(*name); err != nil {
 			return err
 		}
 		if other, err := c.tagIDOf(*name); err != nil || other != 0 {

@@ -248,7 +248,7 @@ func TestPackageLists(t *testing.T) {
 	}
 	fails(t, buildsys.FaultGeneric, c, "packageListSetOwner", "child", "nosuch", "joe")
 	fails(t, buildsys.FaultGeneric, c, "packageListAdd", "child", "new")
-	fails(t, buildsys.FaultGeneric, c, "packageListAdd", "child", "bad name", "joe")
+	fails(t, buildsys.FaultNameValidation, c, "packageListAdd", "child", "bad name", "joe")
 	fails(t, buildsys.FaultGeneric, c, "packageListAdd", "nosuch", "libone", "joe")
 	fails(t, buildsys.FaultActionNotAllowed, s.client(t, "joe"), "packageListAdd", "child", "new", "joe")
 }
@@ -375,7 +375,7 @@ func TestArguments(t *testing.T) {
 	fails(t, buildsys.FaultGeneric, c, "nosuch")
 	fails(t, buildsys.FaultGeneric, c, "error")
 	for _, name := range []string{"", "a b", "a/b", "-x", ".x", "tab\t", strings.Repeat("x", 300)} {
-		fails(t, buildsys.FaultGeneric, c, "createTag", name)
+		fails(t, buildsys.FaultNameValidation, c, "createTag", name)
 	}
 	if d := cmp.Diff([]any{int64(1), "two", nil}, must(t, c, "echo", 1, "two", nil)); d != "" {
 		t.Error(d)

@@ -110,7 +110,7 @@ func (c *Ctx) targetTags(t *buildsys.Target, build, dest any) error {
 
 func createBuildTarget(c *Ctx, a Args) (any, error) {
 	name := a.Str("name")
-	if err := checkName("build target", name); err != nil {
+	if err := checkName(name); err != nil {
 		return nil, err
 	}
 	if old, err := c.findTarget(name, 0, false); err != nil || old != nil {
@@ -132,7 +132,7 @@ func createBuildTarget(c *Ctx, a Args) (any, error) {
 
 func editBuildTarget(c *Ctx, a Args) (any, error) {
 	name := a.Str("name")
-	if err := checkName("build target", name); err != nil {
+	if err := checkName(name); err != nil {
 		return nil, err
 	}
 	t, err := c.findTarget(a.Any("buildTargetInfo"), 0, true)

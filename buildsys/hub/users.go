@@ -3,8 +3,6 @@ package hub
 import (
 	"errors"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/privyseal/privyseal/buildsys"
 	"github.com/privyseal/privyseal/buildsys/store"
@@ -195,34 +193,6 @@ func listUsers(c *Ctx, a Args) (any, error) {
 		out = append(out, m)
 	}
 	return applyOpts(out, a.Map("queryOpts"))
-}
-
-// maxName is how long names of users, tags and packages may be (Koji's MaxNameLengthInternal).
-const maxName = 256
-
-// checkName refuses names that could not be files, command arguments or lines of a list.
-func checkName(what, name string) error {
-	bad := func(why string) error {
-		return buildsys.Errorf(buildsys.FaultGeneric, "%s name %.80q %s", what, name, why)
-	}
-	switch {
-	case name == "":
-		return bad("is empty")
-	case utf8.RuneCountInString(name) > maxName:
-		return bad("is longer than 256 characters")
-	case strings.ContainsAny(name, "/\\"):
-		return bad("holds a slash")
-	case strings.ContainsFunc(name, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == utf8.RuneError }):
-		return bad("holds white space or control characters")
-	case strings.HasPrefix(name, ".") || strings.HasPrefix(name, "-"):
-		return bad("begins with a dot or a dash")
-	}
-	return nil
-}
-
-// checkUserName is checkName with the freedom that user names need: Kerberos service principals hold a slash.
-func checkUserName(name string) error {
-	return checkName("user", strings.ReplaceAll(name, "/", "_"))
 }
 
 func createUser(c *Ctx, a Args) (any, error) {

@@ -1,0 +1,50 @@
+package hub
+
+import (
+	"strings"
+
+	"github.com/privyseal/privyseal/buildsys"
+)
+
+// maxName is how long names of users, tags and packages may be (Koji's MaxNameLengthInternal).
+const maxName = 256
+
+// checkName refuses names that Koji refuses, and those that could not be directories or command arguments: they are both.
+func checkName(name string) error {
+	switch {
+	case len(name) > maxName:
+		return badName(name, "is too long. Max length is 256 characters")
+	case name == "" || strings.ContainsFunc(name, func(r rune) bool { return !nameRune(r) && !strings.ContainsRune("/_.+-", r) }):
+		return badName(name, "does not match RegexNameInternal value")
+	case strings.Contains(name, "/"):
+		return badName(name, "holds a slash: it is a directory's name too")
+	case name[0] == '.' || name[0] == '-':
+		return badName(name, "begins with a dot or a dash: it is a directory's name and a command's argument too")
+	}
+	return nil
+}
+
+// checkUserName is checkName with the freedom that user names need: Kerberos principals hold a slash and an at sign.
+func checkUserName(name string) error {
+	switch {
+	case len(name) > maxName:
+		return badName(name, "is too long. Max length is 256 characters")
+	case name == "" || strings.ContainsFunc(name, func(r rune) bool { return !nameRune(r) && !strings.ContainsRune("/_.@-", r) }):
+		return badName(name, "does not match RegexUserName value")
+	}
+	for part := range strings.SplitSeq(name, "/") {
+		if part == "" || part[0] == '.' || part[0] == '-' {
+			return badName(name, "begins, or has behind a slash, nothing, a dot or a dash: it is a directory's name too")
+		}
+	}
+	return nil
+}
+
+func nameRune(r rune) bool { return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' }
+
+func badName(name, why string) error {
+	if len(name) > 300 {
+		name = name[:300] + "..."
+	}
+	return buildsys.Errorf(buildsys.FaultNameValidation, "Name %s %s", name, why)
+}
