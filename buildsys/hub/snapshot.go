@@ -63,7 +63,7 @@ func snapshotTag(c *Ctx, a Args) (any, error) {
 	if s.src.Locked && !s.force {
 		return nil, buildsys.Errorf(buildsys.FaultGeneric, "Source tag is locked, use force to copy")
 	}
-	if err := checkName("tag", name); err != nil {
+	if err := checkName(name); err != nil {
 		return nil, err
 	}
 	none := ""
