@@ -29,7 +29,7 @@ func builderMethods() []Method {
 			return f(c, h, a)
 		}}
 	}
-	return []Method{
+	return append([]Method{
 		m(ModeRead, "getID", "", "The id of this host.", func(_ *Ctx, h *buildsys.Host, _ Args) (any, error) { return h.ID, nil }),
 		m(ModeRead, "getHost", "", "What the hub knows of this host.", func(_ *Ctx, h *buildsys.Host, _ Args) (any, error) { return hostMap(h), nil }),
 		m(ModeWrite, "updateHost", "task_load, ready, data=None", "Report this host's load, whether it takes tasks, and data for the scheduler (maxjobs, methods).", updateHost),
@@ -56,7 +56,7 @@ func builderMethods() []Method {
 		m(ModeWrite, "subtask", "method, arglist, parent, **opts", "Make a subtask: label, arch, channel, priority. One of that label is returned as it is.", subtask),
 		m(ModeWrite, "tagBuild", "task_id, tag, build, force=False, fromtag=None", "Tag a build, or with fromtag move it, in the name of the task's owner.", hostTagBuild),
 		m(ModeRead, "tagNotification", "is_successful, tag_id, from_id, build_id, user_id, ignore_success=False, failure_msg=''", "Report how tagging went.", tagNotification),
-	}
+	}, repoHostMethods(m)...)
 }
 
 // callingHost is the host that calls, if its session is exclusive.

@@ -37,7 +37,6 @@ func coreMethods() []Method {
 		{Name: "queryHistory", Args: "tables=None, **kwargs",
 			Doc: "Rows of versioned tables with who made and revoked them: by tag, build, package, user, permission, editor, before, after, " +
 				"beforeEvent, afterEvent, active.", Fn: queryHistory},
-		{Name: "getRepo", Args: "tag, state=None, event=None, dist=False, min_event=None", Doc: "A tag's repository, None if it has none.", Fn: getRepo},
 		{Name: "getBuildNotifications", Args: "userID=None", Doc: "The notifications a user asked for.", Fn: nothing([]any{})},
 		{Name: "getBuildNotificationBlocks", Args: "userID=None", Doc: "The notifications a user asked to be spared.", Fn: nothing([]any{})},
 	}
@@ -124,9 +123,4 @@ func tagLastChangeEvent(c *Ctx, a Args) (any, error) {
 		last = min(last, deleted)
 	}
 	return last, nil
-}
-
-func getRepo(c *Ctx, a Args) (any, error) {
-	_, err := c.tagID(a.Any("tag"))
-	return nil, err
 }

@@ -35,6 +35,8 @@ type Config struct {
 	// Name is what the hub calls itself in attestations, AttestKey what it signs them with; nil: it makes none.
 	Name      string
 	AttestKey ed25519.PrivateKey
+	// Repos says how repositories are asked for and made; nil: DefaultRepoConfig.
+	Repos *RepoConfig
 	// Policy are the policies of the configuration; those it lacks are Koji's defaults.
 	Policy []PolicyText
 	// MissingPolicyDenies makes a policy that nobody wrote deny; else it allows, as Koji's does.

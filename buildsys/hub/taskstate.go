@@ -26,7 +26,8 @@ type taskState struct {
 
 // taskMethods are the methods for tasks, hosts and builders.
 func taskMethods() []Method {
-	return slices.Concat(taskQueryMethods(), taskControlMethods(), taskOutputMethods(), taggingMethods(), hostMethods(), channelMethods(), builderMethods())
+	return slices.Concat(taskQueryMethods(), taskControlMethods(), taskOutputMethods(), taggingMethods(), hostMethods(), channelMethods(), builderMethods(),
+		repoMethods())
 }
 
 // SetScheduler sets the scheduler's limits and how often it looks without being woken. Call it before Run; without it

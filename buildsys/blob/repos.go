@@ -1,0 +1,71 @@
+package blob
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/privyseal/privyseal/internal/durable"
+)
+
+// Repos is the directory of the repositories that build roots are filled from.
+func (t *Topdir) Repos() string { return filepath.Join(t.root, "repos") }
+
+// Repo is where a tag's repository is: repos/TAG/ID.
+func (t *Topdir) Repo(tag string, id int64) (string, error) {
+	if err := CheckName("tag", tag); err != nil {
+		return "", err
+	}
+	return filepath.Join(t.Repos(), tag, strconv.FormatInt(id, 10)), nil
+}
+
+// DistRepo is where a tag's dist repository is: repos-dist/TAG/ID, on a volume.
+func (t *Topdir) DistRepo(tag string, id int64, volume string) (string, error) {
+	if err := CheckName("tag", tag); err != nil {
+		return "", err
+	}
+	root, err := t.volume(volume)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(root, "repos-dist", tag, strconv.FormatInt(id, 10)), nil
+}
+
+// PublishDir puts a directory in place that was filled under its staging name (see StageDir). What is there already is the
+// residue of a program that was killed before its database knew of it, and is removed.
+func PublishDir(staged, dir string) error {
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	return durable.Rename(staged, dir)
+}
+
+// StageDir makes an empty directory beside dir, under a hidden name, to be filled and published.
+func StageDir(dir string) (string, error) {
+	parent := filepath.Dir(dir)
+	if err := durable.MkdirAll(parent, 0o755); err != nil {
+		return "", err
+	}
+	staged := filepath.Join(parent, "."+filepath.Base(dir)+".tmp")
+	if err := os.RemoveAll(staged); err != nil {
+		return "", err
+	}
+	return staged, durable.MkdirAll(staged, 0o755)
+}
+
+// MoveUpload moves an uploaded file to path, which must be on the topdir's file system.
+func (t *Topdir) MoveUpload(dir, name, path string) error {
+	f, err := t.OpenWork(dir, name) // refuses links and what is no file
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	rel, err := WorkPath(dir, name)
+	if err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	return durable.Rename(filepath.Join(t.Work(), rel), path)
+}
