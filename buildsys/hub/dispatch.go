@@ -30,8 +30,13 @@ func (h *Hub) serveCall(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	start := time.Now()
-	c := &Ctx{Context: r.Context(), Hub: h, Log: h.log.With("method", method)}
-	err := h.answer(c, w, r, method, params)
+	var c *Ctx
+	// A call that the database gave up runs again from its beginning, as if nothing had been: nothing of it was committed,
+	// and nothing of its answer has left (that is errCut).
+	err := store.Retry(r.Context(), func() error {
+		c = &Ctx{Context: r.Context(), Hub: h, Log: h.log.With("method", method)}
+		return h.answer(c, w, r, method, params)
+	})
 	if err == nil {
 		level := slog.LevelDebug
 		if c.changed {
@@ -254,6 +259,14 @@ func (c *Ctx) fault(err error) *xmlrpc.Fault {
 	}
 	if c.Context.Err() != nil && errors.Is(err, context.Cause(c.Context)) {
 		return &xmlrpc.Fault{Code: int(buildsys.FaultServerOffline), String: "the request was given up"}
+	}
+	if store.Retryable(err) || errors.Is(err, store.ErrUnknownOutcome) {
+		c.Log.LogAttrs(c.Context, slog.LevelError, "database away", slog.String("err", err.Error()))
+		text := "the hub's database is away, nothing was changed: try again later"
+		if errors.Is(err, store.ErrUnknownOutcome) {
+			text = "the hub's database went away while it recorded the change: look whether it was made before you try again"
+		}
+		return &xmlrpc.Fault{Code: int(buildsys.FaultServerOffline), String: text}
 	}
 	c.Log.LogAttrs(c.Context, slog.LevelError, "call failed", slog.String("err", err.Error()))
 	return &xmlrpc.Fault{Code: int(buildsys.FaultInternal), String: "internal error: " + err.Error()}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/privyseal/privyseal/buildsys"
+	"github.com/privyseal/privyseal/buildsys/store"
 	"github.com/privyseal/privyseal/buildsys/xmlrpc"
 )
 
@@ -47,6 +48,9 @@ func (c *Ctx) multiCall(params []any) (any, error) {
 	results := make([]any, 0, len(calls))
 	for _, item := range calls {
 		v, err := c.item(item, left)
+		if store.Retryable(err) { // the transaction is gone, and with it what the calls before did
+			return nil, err
+		}
 		switch raw, ok := v.(xmlrpc.Raw); {
 		case errors.Is(err, errTooMuch):
 			left = 0
@@ -90,13 +94,12 @@ func (c *Ctx) item(item any, left int) (any, error) {
 	if left <= 0 {
 		return nil, errTooMuch
 	}
-	end := func(bool) error { return nil }
+	// A savepoint for a call that reads, too: PostgreSQL refuses all that follows a failed statement.
 	writable := c.tx.Writable()
-	if writable {
-		var err error
-		if end, err = c.tx.Savepoint(); err != nil {
-			return nil, err
-		}
+	tx := c.tx
+	end, err := tx.Savepoint()
+	if err != nil {
+		return nil, err
 	}
 	v, err := c.call(name, params)
 	if err == nil {
@@ -106,6 +109,12 @@ func (c *Ctx) item(item any, left int) (any, error) {
 			raw, err = nil, errTooMuch
 		}
 		v = raw
+	}
+	if store.Retryable(err) {
+		return nil, err
+	}
+	if c.tx != tx && err == nil {
+		return v, nil // the savepoint went with the reading transaction that the call ended
 	}
 	if err != nil && !writable && c.tx.Writable() {
 		// The call itself had begun the writing transaction, so all that is in it is the call's.

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/privyseal/privyseal/buildsys"
+	"github.com/privyseal/privyseal/buildsys/store"
 	"github.com/privyseal/privyseal/buildsys/xmlrpc"
 )
 
@@ -95,7 +96,7 @@ func (h *Hub) upload(c *Ctx, w http.ResponseWriter, r *http.Request) (any, error
 	if err != nil {
 		return nil, err
 	}
-	if err := h.mayUpload(c, r, t); err != nil {
+	if err := store.Retry(r.Context(), func() error { return h.mayUpload(c, r, t) }); err != nil {
 		return nil, err
 	}
 	d, err := t.openDir(work, true)

@@ -49,20 +49,50 @@ func newPool(size int, connect func(context.Context) (conn, error)) *pool {
 	return p
 }
 
-// begin waits for a connection and begins a transaction on it.
-func (p *pool) begin(ctx context.Context) (conn, error) {
-	var c conn
+// wait waits for a connection; nil stands for one that is not open yet.
+func (p *pool) wait(ctx context.Context) (conn, error) {
 	select {
 	case <-p.closed:
 		return nil, errClosed
 	default:
 	}
 	select {
-	case c = <-p.free:
+	case c := <-p.free:
+		return c, nil
 	case <-p.closed:
 		return nil, errClosed
 	case <-ctx.Done():
 		return nil, fmt.Errorf("database busy: %w", context.Cause(ctx))
+	}
+}
+
+// take waits for a connection that is in no transaction, for give to take back.
+func (p *pool) take(ctx context.Context) (conn, error) {
+	c, err := p.wait(ctx)
+	if err != nil || c != nil && c.usable() {
+		return c, err
+	}
+	if c, err = p.connect(ctx); err != nil {
+		p.free <- nil
+		return nil, fmt.Errorf("open database connection: %w", err)
+	}
+	return c, nil
+}
+
+// give takes a connection back.
+func (p *pool) give(c conn) {
+	if !c.usable() {
+		closeQuietly(c)
+		c = nil
+	}
+	p.free <- c
+}
+
+// begin waits for a connection and begins a transaction on it.
+func (p *pool) begin(ctx context.Context) (conn, error) {
+	c, err := p.wait(ctx)
+	if err != nil {
+		return nil, err
 	}
 	if c != nil {
 		err := c.begin(ctx)
@@ -76,8 +106,7 @@ func (p *pool) begin(ctx context.Context) (conn, error) {
 		}
 		// The database went away and came back since the connection was last used: a new one tells whether it is there.
 	}
-	c, err := p.connect(ctx)
-	if err != nil {
+	if c, err = p.connect(ctx); err != nil {
 		p.free <- nil
 		return nil, fmt.Errorf("open database connection: %w", err)
 	}
@@ -98,12 +127,7 @@ func closeQuietly(c conn) { _ = c.close() }
 // end ends the transaction and takes the connection back. It ignores cancellation: half an end is none.
 func (p *pool) end(ctx context.Context, c conn, commit bool) error {
 	err := c.end(context.WithoutCancel(ctx), commit)
-	if c.usable() {
-		p.free <- c
-	} else {
-		closeQuietly(c)
-		p.free <- nil
-	}
+	p.give(c)
 	return err
 }
 

@@ -18,6 +18,7 @@ type Store struct {
 	now            func() time.Time
 	closers        []func() error
 	closing        sync.Once
+	hints          hints
 }
 
 // Open opens the database that where names, a postgres:// address or the path of an SQLite file (made, mode 0600, when
@@ -35,7 +36,8 @@ func IsPostgres(where string) bool {
 }
 
 func newStore(writer, reader *pool, pg *postgres, closers ...func() error) *Store {
-	return &Store{writer: writer, reader: reader, pg: pg, now: time.Now, closers: closers}
+	return &Store{writer: writer, reader: reader, pg: pg, now: time.Now, closers: closers,
+		hints: hints{pending: map[string]bool{}, wake: make(chan struct{}, 1)}}
 }
 
 // Readers is how many reading transactions there can be at a time; a further one waits.
