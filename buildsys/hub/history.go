@@ -1,14 +1,18 @@
 package hub
 
 import (
+	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/privyseal/privyseal/buildsys"
 	"github.com/privyseal/privyseal/buildsys/store"
+	"github.com/privyseal/privyseal/buildsys/xmlrpc"
 )
 
+// queryHistory answers {table: [rows]} of the tables that know what is asked about. The rows are read while they are sent.
 func queryHistory(c *Ctx, a Args) (any, error) {
 	tables := store.HistoryTables()
 	if !a.Nil("tables") {
@@ -19,37 +23,77 @@ func queryHistory(c *Ctx, a Args) (any, error) {
 			}
 		}
 	}
-	f, err := c.historyFilter(Args{method: "queryHistory", vals: a.Map("kwargs")})
+	kw := Args{method: "queryHistory", vals: a.Map("kwargs")}
+	opts, err := readOpts(kw.Map("queryOpts"))
 	if err != nil {
 		return nil, err
 	}
-	opts := Args{method: "queryHistory", vals: a.Map("kwargs")}.Map("queryOpts")
+	f, err := c.historyFilter(kw)
+	if err != nil {
+		return nil, err
+	}
+	f.Order, f.Limit, f.Offset = opts.order, opts.limit, opts.offset
+	name, byPackage := kw.vals["package"]
 	out := map[string]any{}
 	for _, t := range tables {
-		rows, ok, err := c.tx.History(t, f)
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			continue
-		}
-		for _, r := range rows {
-			for _, k := range []string{"create_ts", "revoke_ts"} {
-				if us, is := r[k].(int64); is {
-					r[k] = float64(us) / 1e6
-				}
+		mine := f
+		if byPackage && store.HistoryKnows(t, "package name") {
+			// A group's packages are known by name alone, be there a package of the hub's or not.
+			mine.About = maps.Clone(f.About)
+			delete(mine.About, "package")
+			mine.About["package name"] = plain(name)
+		} else if byPackage && store.HistoryKnows(t, "package") {
+			if _, err := c.packageID(name); err != nil {
+				return nil, err
 			}
 		}
-		if out[t], err = applyOpts(rows, opts); err != nil {
-			return nil, err
+		if slices.ContainsFunc(slices.Collect(maps.Keys(mine.About)), func(kind string) bool { return !store.HistoryKnows(t, kind) }) {
+			continue
 		}
+		h, err := store.NewHistory(t, mine)
+		if err != nil {
+			return nil, orderFault(err)
+		}
+		if opts.count {
+			n, err := c.tx.CountHistory(h)
+			if err != nil {
+				return nil, err
+			}
+			out[t] = opts.counted(n)
+			continue
+		}
+		out[t] = historyRows(c.tx, h, opts.asList)
 	}
 	return out, nil
 }
 
+func historyRows(tx *store.Tx, h *store.History, asList bool) xmlrpc.Seq {
+	created, revoked := slices.Index(h.Names, "create_ts"), slices.Index(h.Names, "revoke_ts")
+	return func(yield func(any, error) bool) {
+		err := tx.EachHistory(h, func(vals []any) error {
+			for _, i := range []int{created, revoked} {
+				if us, ok := vals[i].(int64); ok {
+					vals[i] = float64(us) / 1e6
+				}
+			}
+			var row any = vals
+			if !asList {
+				row = xmlrpc.Row{Names: h.Names, Values: vals}
+			}
+			if !yield(row, nil) {
+				return errStop
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errStop) {
+			yield(nil, fmt.Errorf("history: %w", err))
+		}
+	}
+}
+
 // historyFilter reads the keywords. Koji ignores those it does not know, and its own untag-build sends one (pkg).
 func (c *Ctx) historyFilter(a Args) (store.HistoryFilter, error) {
-	f := store.HistoryFilter{IDs: map[string]int64{}}
+	f := store.HistoryFilter{About: map[string]any{}}
 	for k, v := range a.vals {
 		var id int64
 		var err error
@@ -61,8 +105,8 @@ func (c *Ctx) historyFilter(a Args) (store.HistoryFilter, error) {
 			if b, err = c.findBuild(v, true); err == nil {
 				id = b.ID
 			}
-		case "package":
-			id, err = c.packageID(v)
+		case "package": // 0 for none: only a group may have it
+			f.About[k], _, err = c.findPackage(v, false)
 		case "user", "editor":
 			var u *buildsys.User
 			if u, err = c.findUser(v, true); err == nil {
@@ -73,14 +117,15 @@ func (c *Ctx) historyFilter(a Args) (store.HistoryFilter, error) {
 			if p, err = c.findPermission(v, true); err == nil {
 				id = p.ID
 			}
-		case "host", "channel", "build_target", "external_repo", "group":
-			id = a.Int(k)
+		case "host", "channel", "build_target", "external_repo", "group", "cg":
+			id, err = c.historyID(k, v)
+		case "xkey":
+			f.About[k] = plain(v)
 		case "active":
 			if v != nil {
 				b := truth(v)
 				f.Active = &b
 			}
-			continue
 		case "before":
 			f.Before, err = historyTime(a, k)
 		case "after":
@@ -94,14 +139,26 @@ func (c *Ctx) historyFilter(a Args) (store.HistoryFilter, error) {
 			return f, err
 		}
 		switch {
-		case id == 0:
+		case id == 0 && k != "external_repo":
 		case k == "editor":
 			f.Editor = id
 		default:
-			f.IDs[k] = id
+			f.About[k] = id
 		}
 	}
 	return f, nil
+}
+
+// historyNames are the tables of names behind the kinds that have nothing else.
+var historyNames = map[string]string{"host": "host", "channel": "channels", "build_target": "build_target", "external_repo": "external_repo",
+	"group": "groups", "cg": "content_generator"}
+
+func (c *Ctx) historyID(kind string, info any) (int64, error) {
+	id, _, ok, err := c.named(historyNames[kind], info)
+	if err == nil && !ok {
+		err = buildsys.Errorf(buildsys.FaultGeneric, "No such entry in table %s: %s", historyNames[kind], plain(info))
+	}
+	return id, err
 }
 
 // historyTime reads seconds since 1970, or a date as text in UTC unless it names its zone.
@@ -110,10 +167,8 @@ func historyTime(a Args, name string) (int64, error) {
 	if !ok {
 		return int64(a.Float(name) * 1e6), nil
 	}
-	for _, layout := range []string{"2006-01-02 15:04:05.999999Z07:00", "2006-01-02 15:04:05.999999", "2006-01-02 15:04", "2006-01-02"} {
-		if t, err := time.Parse(layout, strings.Replace(strings.TrimSpace(s), "T", " ", 1)); err == nil {
-			return t.UnixMicro(), nil
-		}
+	if t, ok := parseTime(strings.TrimSpace(s)); ok {
+		return t.UnixMicro(), nil
 	}
 	return 0, buildsys.Errorf(buildsys.FaultParameter, "queryHistory: argument %s: %.60q is no time: want 2006-01-02 15:04:05 or seconds since 1970", name, s)
 }

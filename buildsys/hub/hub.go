@@ -78,7 +78,7 @@ func New(cfg Config, st *store.Store, log *slog.Logger) (*Hub, error) {
 	t, err := newTable(
 		coreMethods(),
 		tagMethods(),
-		policyMethods(),
+		policyMethods(), tagStateMethods(), filterMethods(),
 		userMethods(),
 		sessionMethods(),
 		taggedMethods(),

@@ -188,7 +188,7 @@ func (c *Ctx) readLink(tag int64, row any) (l buildsys.Inheritance, del bool, er
 	if parent.ID == tag {
 		return l, false, buildsys.Errorf(buildsys.FaultGeneric, "tag %s cannot inherit from itself", parent.Name)
 	}
-	priority, err := looseInt(m["priority"], "priority")
+	priority, err := looseInt(m["priority"], "setInheritanceData: priority")
 	if err != nil {
 		return l, false, err
 	}
@@ -196,7 +196,7 @@ func (c *Ctx) readLink(tag int64, row any) (l buildsys.Inheritance, del bool, er
 		return l, false, buildsys.Errorf(buildsys.FaultGeneric, "No value for priority")
 	}
 	l.Priority = *priority
-	if l.MaxDepth, err = looseInt(m["maxdepth"], "maxdepth"); err != nil {
+	if l.MaxDepth, err = looseInt(m["maxdepth"], "setInheritanceData: maxdepth"); err != nil {
 		return l, false, err
 	}
 	l.Intransitive, l.NoConfig = truth(m["intransitive"]), truth(m["noconfig"])
@@ -223,7 +223,7 @@ func looseInt(v any, name string) (*int64, error) {
 		ok = err == nil
 	}
 	if !ok {
-		return nil, buildsys.Errorf(buildsys.FaultParameter, "setInheritanceData: %s: expected an integer, got %s", name, describe(v))
+		return nil, buildsys.Errorf(buildsys.FaultParameter, "%s: expected an integer, got %s", name, describe(v))
 	}
 	return &n, nil
 }
