@@ -156,7 +156,7 @@ func listUsers(c *Ctx, a Args) (any, error) {
 	default:
 		types = []buildsys.UserType{buildsys.UserType(a.Int("userType"))}
 	}
-	users, err := c.tx.Users(types...)
+	users, err := c.tx.Users(store.UserFilter{Types: types})
 	if err != nil {
 		return nil, err
 	}

@@ -72,14 +72,42 @@ func (tx *Tx) Hosts(f HostFilter) ([]buildsys.Host, error) {
 	return hosts, err
 }
 
-// InsertHost adds a host for a user and sets its id.
+// InsertHost adds a host for a user and sets its id. One of a name that was given back is the same one again, with the same
+// id. ErrExists tells that there is one.
 func (tx *Tx) InsertHost(h *buildsys.Host) error {
-	id, err := tx.insertNew(`INSERT INTO host (user_id, name) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING id`, h.UserID, h.Name)
+	id, err := tx.insertNew(`INSERT INTO host (user_id, name) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE
+		SET user_id = EXCLUDED.user_id, ready = FALSE, task_load = 0, update_time = NULL, data = NULL
+		WHERE NOT EXISTS (SELECT 1 FROM host_config c WHERE c.host_id = host.id AND c.active IS TRUE) RETURNING id`, h.UserID, h.Name)
 	if err != nil {
 		return err
 	}
 	h.ID = id
 	return tx.createHostConfig(h)
+}
+
+// HostWork counts the tasks that a host has: assigned or open.
+func (tx *Tx) HostWork(host int64) (n int64, err error) {
+	err = tx.row(`SELECT count(*) FROM task WHERE host_id = $1 AND state IN ($2, $3)`,
+		[]any{host, int(buildsys.TaskOpen), int(buildsys.TaskAssigned)}, &n)
+	return n, err
+}
+
+// WasHost tells whether there is or ever was a host of a name.
+func (tx *Tx) WasHost(name string) (bool, error) {
+	var n int
+	err := tx.row(`SELECT count(*) FROM host WHERE name = $1`, []any{name}, &n)
+	return n > 0, err
+}
+
+// RemoveHost ends a host's settings and subscriptions; what it did keeps its name.
+func (tx *Tx) RemoveHost(host int64) error {
+	for _, table := range []string{"host_channels", "host_config"} {
+		if _, err := tx.revoke(table, "host_id = $1", host); err != nil {
+			return err
+		}
+	}
+	_, err := tx.exec(`UPDATE host SET ready = FALSE, task_load = 0, data = NULL WHERE id = $1`, host)
+	return err
 }
 
 func (tx *Tx) createHostConfig(h *buildsys.Host) error {
@@ -105,56 +133,4 @@ func (tx *Tx) ReportHost(id int64, load float64, ready bool, data *string) error
 func (tx *Tx) SetHostData(id int64, data string) error {
 	_, err := tx.exec(`UPDATE host SET data = $1 WHERE id = $2`, data, id)
 	return err
-}
-
-// Channel is a set of hosts that tasks are sent to.
-type Channel struct {
-	ID                   int64
-	Name                 string
-	Description, Comment *string
-	Enabled              bool
-}
-
-const channelColumns = `SELECT c.id, c.name, c.description, c.enabled, c.comment FROM channels c`
-
-func scanChannel(scan func(...any) error, c *Channel) error {
-	return scan(&c.ID, &c.Name, &c.Description, &c.Enabled, &c.Comment)
-}
-
-// ChannelByID returns a channel.
-func (tx *Tx) ChannelByID(id int64) (*Channel, error) {
-	return one(list(tx, channelColumns+` WHERE c.id = $1`, []any{id}, scanChannel))
-}
-
-// ChannelByName returns a channel.
-func (tx *Tx) ChannelByName(name string) (*Channel, error) {
-	return one(list(tx, channelColumns+` WHERE c.name = $1`, []any{name}, scanChannel))
-}
-
-// Channels lists all channels.
-func (tx *Tx) Channels() ([]Channel, error) {
-	return list(tx, channelColumns+` ORDER BY c.id`, nil, scanChannel)
-}
-
-// ChannelsOfHost lists the channels that a host subscribes to, at an event (0: now).
-func (tx *Tx) ChannelsOfHost(host, event int64) ([]Channel, error) {
-	var w where
-	w.add("hc.host_id = ?", host)
-	w.live("hc", event)
-	return list(tx, channelColumns+` JOIN host_channels hc ON hc.channel_id = c.id`+w.String()+` ORDER BY c.id`, w.args, scanChannel)
-}
-
-// InsertChannel adds a channel.
-func (tx *Tx) InsertChannel(name string, description *string) (int64, error) {
-	return tx.insertNew(`INSERT INTO channels (name, description) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING id`, name, description)
-}
-
-// AddHostToChannel subscribes a host.
-func (tx *Tx) AddHostToChannel(host, channel int64) error {
-	return tx.create("host_channels", "host_id, channel_id", host, channel)
-}
-
-// RemoveHostFromChannel ends a subscription; false tells that there was none.
-func (tx *Tx) RemoveHostFromChannel(host, channel int64) (bool, error) {
-	return changed(tx.revoke("host_channels", "host_id = $1 AND channel_id = $2", host, channel))
 }

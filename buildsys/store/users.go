@@ -1,12 +1,6 @@
 package store
 
-import (
-	"context"
-	"errors"
-	"slices"
-
-	"github.com/privyseal/privyseal/buildsys"
-)
+import "github.com/privyseal/privyseal/buildsys"
 
 const userCols = `users.id, users.name, users.status, users.usertype`
 
@@ -24,8 +18,8 @@ func (tx *Tx) UserByID(id int64) (buildsys.User, error) {
 // UserByName returns a user, host or group, by its name or one of its Kerberos principals.
 func (tx *Tx) UserByName(name string) (buildsys.User, error) {
 	var u buildsys.User
-	err := tx.row(`SELECT `+userCols+` FROM users WHERE name = $1 OR id =
-		(SELECT user_id FROM user_krb_principals WHERE krb_principal = $1) ORDER BY name <> $1 LIMIT 1`,
+	err := tx.row(`SELECT `+userCols+` FROM users WHERE NOT removed AND (name = $1 OR id =
+		(SELECT user_id FROM user_krb_principals WHERE krb_principal = $1)) ORDER BY name <> $1 LIMIT 1`,
 		[]any{name}, &u.ID, &u.Name, &u.Status, &u.Type)
 	return u, err
 }
@@ -33,13 +27,23 @@ func (tx *Tx) UserByName(name string) (buildsys.User, error) {
 // UserNamed returns the user, host or group of a name. A principal is none: it is for those who come with a Kerberos ticket.
 func (tx *Tx) UserNamed(name string) (buildsys.User, error) {
 	var u buildsys.User
-	err := tx.row(`SELECT `+userCols+` FROM users WHERE name = $1`, []any{name}, &u.ID, &u.Name, &u.Status, &u.Type)
+	err := tx.row(`SELECT `+userCols+` FROM users WHERE name = $1 AND NOT removed`, []any{name}, &u.ID, &u.Name, &u.Status, &u.Type)
 	return u, err
 }
 
-// CreateUser makes a user, host or group.
+// UserByPrincipal returns the user who has a Kerberos principal.
+func (tx *Tx) UserByPrincipal(principal string) (buildsys.User, error) {
+	var u buildsys.User
+	err := tx.row(`SELECT `+userCols+` FROM users JOIN user_krb_principals p ON p.user_id = users.id
+		WHERE p.krb_principal = $1 AND NOT users.removed`, []any{principal}, &u.ID, &u.Name, &u.Status, &u.Type)
+	return u, err
+}
+
+// CreateUser makes a user, host or group. Of a name that was given back it is the same one again, with the same id.
+// ErrExists tells that the name is taken.
 func (tx *Tx) CreateUser(name string, status buildsys.UserStatus, typ buildsys.UserType) (int64, error) {
-	return tx.insert(`INSERT INTO users (name, status, usertype) VALUES ($1, $2, $3) RETURNING id`, name, int(status), int(typ))
+	return tx.insertNew(`INSERT INTO users (name, status, usertype) VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE
+		SET status = EXCLUDED.status, usertype = EXCLUDED.usertype, removed = FALSE WHERE users.removed RETURNING id`, name, int(status), int(typ))
 }
 
 // UpdateUser changes a user's name, status and type.
@@ -48,17 +52,49 @@ func (tx *Tx) UpdateUser(u buildsys.User) error {
 	return err
 }
 
-// Users lists users of the given types (none: all) in the order of ids.
-func (tx *Tx) Users(types ...buildsys.UserType) ([]buildsys.User, error) {
+// UserFilter narrows a list of users; zero fields do not.
+type UserFilter struct {
+	Types []buildsys.UserType // any of them
+	// Perm is a permission that they hold: themselves, or with Inherited through a group too.
+	Perm      int64
+	Inherited bool
+}
+
+// Users lists users in the order of their ids.
+func (tx *Tx) Users(f UserFilter) ([]buildsys.User, error) {
 	var w where
-	if len(types) > 0 {
-		vals := make([]any, len(types))
-		for i, t := range types {
+	w.conds = append(w.conds, "NOT removed")
+	if len(f.Types) > 0 {
+		vals := make([]any, len(f.Types))
+		for i, t := range f.Types {
 			vals[i] = int(t)
 		}
 		w.in("usertype", vals)
 	}
+	if f.Perm != 0 {
+		holds := "id IN (SELECT user_id FROM user_perms WHERE perm_id = ? AND active IS TRUE)"
+		if f.Inherited {
+			holds = "(" + holds + ` OR id IN (SELECT g.user_id FROM user_groups g JOIN user_perms p ON p.user_id = g.group_id
+				WHERE g.active IS TRUE AND p.perm_id = ? AND p.active IS TRUE))`
+		}
+		w.add(holds, f.Perm)
+	}
 	return list(tx, `SELECT `+userCols+` FROM users`+w.String()+` ORDER BY id`, w.args, scanUser)
+}
+
+// AllPrincipals are the Kerberos principals of everybody, by user.
+func (tx *Tx) AllPrincipals() (map[int64][]string, error) {
+	out := map[int64][]string{}
+	err := tx.each(`SELECT user_id, krb_principal FROM user_krb_principals ORDER BY krb_principal`, nil, func(scan func(...any) error) error {
+		var user int64
+		var p string
+		if err := scan(&user, &p); err != nil {
+			return err
+		}
+		out[user] = append(out[user], p)
+		return nil
+	})
+	return out, err
 }
 
 // Principals are a user's Kerberos principals.
@@ -76,106 +112,5 @@ func (tx *Tx) AddPrincipal(user int64, principal string) error {
 // RemovePrincipal removes a Kerberos principal and tells whether there was one.
 func (tx *Tx) RemovePrincipal(user int64, principal string) (bool, error) {
 	n, err := tx.execN(`DELETE FROM user_krb_principals WHERE user_id = $1 AND krb_principal = $2`, user, principal)
-	return n > 0, err
-}
-
-// GroupsOf are the groups a user is in.
-func (tx *Tx) GroupsOf(user int64) ([]buildsys.User, error) {
-	return list(tx, `SELECT `+userCols+` FROM user_groups JOIN users ON users.id = user_groups.group_id
-		WHERE user_groups.user_id = $1 AND user_groups.active IS TRUE ORDER BY users.id`, []any{user}, scanUser)
-}
-
-// Permissions lists every permission there is.
-func (tx *Tx) Permissions() ([]buildsys.Permission, error) {
-	return list(tx, `SELECT id, name, coalesce(description, '') FROM permissions ORDER BY id`, nil,
-		func(scan func(...any) error, p *buildsys.Permission) error {
-			return scan(&p.ID, &p.Name, &p.Description)
-		})
-}
-
-// CreatePermission makes a permission.
-func (tx *Tx) CreatePermission(name string, description *string) (int64, error) {
-	return tx.insert(`INSERT INTO permissions (name, description) VALUES ($1, $2) RETURNING id`, name, description)
-}
-
-// SetPermissionDescription describes a permission.
-func (tx *Tx) SetPermissionDescription(id int64, description string) error {
-	_, err := tx.exec(`UPDATE permissions SET description = $2 WHERE id = $1`, id, description)
-	return err
-}
-
-// Holding is a permission held, and through which group ("": the user itself).
-type Holding struct {
-	Perm, Group string
-}
-
-// HoldingsOf are the permissions of a user, itself and through its groups.
-func (tx *Tx) HoldingsOf(user int64) ([]Holding, error) {
-	return list(tx, `SELECT permissions.name, '' AS via FROM user_perms JOIN permissions ON permissions.id = user_perms.perm_id
-			WHERE user_perms.user_id = $1 AND user_perms.active IS TRUE
-		UNION ALL
-		SELECT permissions.name, users.name AS via FROM user_groups
-			JOIN users ON users.id = user_groups.group_id
-			JOIN user_perms ON user_perms.user_id = user_groups.group_id AND user_perms.active IS TRUE
-			JOIN permissions ON permissions.id = user_perms.perm_id
-			WHERE user_groups.user_id = $1 AND user_groups.active IS TRUE
-		ORDER BY 1, 2`, []any{user},
-		func(scan func(...any) error, h *Holding) error { return scan(&h.Perm, &h.Group) })
-}
-
-// PermissionsOf are the names of the permissions of a user, itself and through its groups.
-func (tx *Tx) PermissionsOf(user int64) ([]string, error) {
-	hs, err := tx.HoldingsOf(user)
-	if err != nil {
-		return nil, err
-	}
-	var out []string
-	seen := map[string]bool{}
-	for _, h := range hs {
-		if !seen[h.Perm] {
-			seen[h.Perm] = true
-			out = append(out, h.Perm)
-		}
-	}
-	return out, nil
-}
-
-// Grant gives a permission to a user. The first administrator is nobody's grant: without an actor it is on record as the
-// user's own.
-func (tx *Tx) Grant(user, perm int64) error {
-	if tx.actor == 0 {
-		tx.actor = user
-		defer func() { tx.actor = 0 }()
-	}
-	return tx.create("user_perms", "user_id, perm_id", user, perm)
-}
-
-// EnsureAdmin makes name an administrator, and a user if there is none of the name; it tells whether anything was missing.
-func (s *Store) EnsureAdmin(ctx context.Context, name string) (changed bool, err error) {
-	err = s.Write(ctx, 0, func(tx *Tx) error {
-		u, err := tx.UserNamed(name)
-		if errors.Is(err, ErrNotFound) {
-			u.ID, err = tx.CreateUser(name, buildsys.StatusNormal, buildsys.UserNormal)
-		}
-		if err != nil {
-			return err
-		}
-		held, err := tx.HoldingsOf(u.ID)
-		if err != nil || slices.Contains(held, Holding{Perm: "admin"}) {
-			return err
-		}
-		changed = true
-		var perm int64
-		if err := tx.row(`SELECT id FROM permissions WHERE name = 'admin'`, nil, &perm); err != nil {
-			return err
-		}
-		return tx.Grant(u.ID, perm)
-	})
-	return changed, err
-}
-
-// Revoke takes a permission from a user and tells whether it had it.
-func (tx *Tx) Revoke(user, perm int64) (bool, error) {
-	n, err := tx.revoke("user_perms", "user_id = $1 AND perm_id = $2", user, perm)
 	return n > 0, err
 }
