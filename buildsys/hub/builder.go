@@ -54,6 +54,8 @@ func builderMethods() []Method {
 		m(ModeWrite, "taskWait", "parent", "Which of the subtasks a task waits for are over, and which are not.", taskWait),
 		m(ModeWrite, "taskWaitResults", "parent, tasks, canfail=None", "The results of subtasks, [[id, result]]; a failure is a fault unless the task is among canfail.", taskWaitResults),
 		m(ModeWrite, "subtask", "method, arglist, parent, **opts", "Make a subtask: label, arch, channel, priority. One of that label is returned as it is.", subtask),
+		m(ModeWrite, "subtask2", "*args, **opts", "Make a subtask: subtask2(parent, {its options}, method, arguments...).", subtask2),
+		m(ModeRead, "isEnabled", "", "Whether this host is enabled.", func(_ *Ctx, h *buildsys.Host, _ Args) (any, error) { return h.Enabled, nil }),
 		m(ModeWrite, "tagBuild", "task_id, tag, build, force=False, fromtag=None", "Tag a build, or with fromtag move it, in the name of the task's owner.", hostTagBuild),
 		m(ModeRead, "tagNotification", "is_successful, tag_id, from_id, build_id, user_id, ignore_success=False, failure_msg=''", "Report how tagging went.", tagNotification),
 	}, repoHostMethods(m)...)
@@ -297,7 +299,7 @@ func refuseTask(c *Ctx, h *buildsys.Host, a Args) (any, error) {
 	}
 	msg := a.Str("msg")
 	c.Log.Info("task refused", "host", h.Name, "task", t.ID, "msg", msg)
-	if err := c.tx.Refuse(t.ID, h.ID, a.Bool("soft"), true, msg); err != nil {
+	if err := c.refuse(t.ID, h.ID, a.Bool("soft"), true, msg); err != nil {
 		return nil, err
 	}
 	return nil, c.freeTask(t)
@@ -440,24 +442,48 @@ func subtask(c *Ctx, h *buildsys.Host, a Args) (any, error) {
 	if err := c.assertMayTag(p, a.Str("method")); err != nil {
 		return nil, err
 	}
-	opts := Args{method: "host.subtask", vals: a.Map("opts")}
-	o := taskOptions{parent: p}
-	for key := range opts.vals {
-		switch key {
-		case "label":
-			o.label = opts.OptStr(key)
-		case "arch":
-			o.arch = opts.Str(key)
-		case "channel":
-			o.channel = opts.Any(key)
-		case "priority":
-			o.priority = opts.OptInt(key)
-		case "owner":
-			return nil, buildsys.Errorf(buildsys.FaultActionNotAllowed, "The owner option is not allowed here")
-		default:
+	vals := a.Map("opts")
+	args := a.List("arglist")
+	if kw, has := vals["kwargs"]; has {
+		m, ok := kw.(map[string]any)
+		if !ok {
+			return nil, buildsys.Errorf(buildsys.FaultParameter, "host.subtask: argument kwargs: expected a struct, got %s", describe(kw))
+		}
+		args = encodeArgs(args, m)
+		delete(vals, "kwargs")
+	}
+	return c.subtask(p, a.Str("method"), args, vals)
+}
+
+// subtask2 is subtask with the arguments of the task as its own.
+func subtask2(c *Ctx, h *buildsys.Host, a Args) (any, error) {
+	pos := a.List("args")
+	if len(pos) < 3 {
+		return nil, buildsys.Errorf(buildsys.FaultParameter, "host.subtask2() missing 3 required positional arguments: parent, taskopts and method")
+	}
+	call := Args{method: "host.subtask2", vals: map[string]any{"parent": pos[0], "taskopts": pos[1], "method": pos[2]}}
+	p, err := c.hostTask(h, call.Int("parent"))
+	if err != nil {
+		return nil, err
+	}
+	if err := c.assertMayTag(p, call.Str("method")); err != nil {
+		return nil, err
+	}
+	return c.subtask(p, call.Str("method"), encodeArgs(pos[3:], a.Map("opts")), call.Map("taskopts"))
+}
+
+// subtask makes a subtask, or finds the one that has the label.
+func (c *Ctx) subtask(p *buildsys.Task, method string, args []any, vals map[string]any) (any, error) {
+	for _, key := range []string{"parent", "assign"} {
+		if _, has := vals[key]; has {
 			return nil, buildsys.Errorf(buildsys.FaultParameter, "host.subtask() got an unexpected keyword argument '%s'", key)
 		}
 	}
+	o, err := c.readTaskOptions("host.subtask", vals)
+	if err != nil {
+		return nil, err
+	}
+	o.parent = p
 	if o.label != nil {
 		t, err := c.tx.TaskByLabel(p.ID, *o.label)
 		if err == nil {
@@ -466,7 +492,7 @@ func subtask(c *Ctx, h *buildsys.Host, a Args) (any, error) {
 			return nil, err
 		}
 	}
-	t, err := c.makeTask(a.Str("method"), a.List("arglist"), o)
+	t, err := c.makeTask(method, args, o)
 	if err != nil {
 		return nil, err
 	}

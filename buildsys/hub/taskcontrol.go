@@ -164,8 +164,19 @@ func assignTask(c *Ctx, a Args) (any, error) {
 			return nil, err
 		}
 	}
-	ok, err := c.tx.AssignTask(t.ID, h.ID, a.Bool("override"))
-	if err != nil || !ok {
+	override := a.Bool("override")
+	ok, err := c.tx.AssignTask(t.ID, h.ID, override)
+	if err != nil {
+		return nil, err
+	}
+	msg := "Assigning task"
+	switch {
+	case !ok:
+		msg = "Assignment failed"
+	case override:
+		msg += " (override)"
+	}
+	if err := c.tx.LogScheduler(msg, t.ID, h.ID); err != nil || !ok {
 		return false, err
 	}
 	c.tx.AfterCommit(func() { c.Hub.wakeHost(h.ID) })

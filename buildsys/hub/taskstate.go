@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -27,7 +28,7 @@ type taskState struct {
 // taskMethods are the methods for tasks, hosts and builders.
 func taskMethods() []Method {
 	return slices.Concat(taskQueryMethods(), taskControlMethods(), taskOutputMethods(), taggingMethods(), hostMethods(), channelMethods(), builderMethods(),
-		repoMethods())
+		repoMethods(), taskCreateMethods(), schedulerMethods())
 }
 
 // SetScheduler sets the scheduler's limits and how often it looks without being woken. Call it before Run; without it
@@ -135,15 +136,13 @@ func (h *Hub) schedule(ctx context.Context, l sched.Limits) (again bool, err err
 			}
 			again = true
 			h.log.Warn("task freed", "task", r.Task, "host", r.Host, "reason", r.Reason)
-			if r.Refuse {
-				if err := tx.Refuse(r.Task, r.Host, true, false, r.Reason); err != nil {
-					return err
-				}
+			if err := logRelease(tx, r); err != nil {
+				return err
 			}
 		}
 		for _, id := range plan.NotReady {
 			h.log.Warn("host is silent: not ready", "host", id)
-			if err := tx.MarkNotReady(id, now.Add(-l.ReadyTimeout)); err != nil {
+			if err := errors.Join(tx.MarkNotReady(id, now.Add(-l.ReadyTimeout)), tx.LogScheduler("Marking host not ready", 0, id)); err != nil {
 				return err
 			}
 		}
@@ -160,9 +159,31 @@ func (h *Hub) schedule(ctx context.Context, l sched.Limits) (again bool, err err
 			if ok {
 				h.log.Info("task assigned", "task", a.Task, "host", a.Host)
 				tx.AfterCommit(func() { h.wakeHost(a.Host) })
+				if err := tx.LogScheduler("Assigning task", a.Task, a.Host); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
 	})
 	return again, err
+}
+
+// logRelease notes why a task was taken from its host, and that the host counts as having declined it.
+func logRelease(tx *store.Tx, r sched.Release) error {
+	msg := "Active task with no host"
+	switch {
+	case r.Host == 0:
+	case r.From == sched.Assigned:
+		msg = "Task assignment timeout"
+	case r.From == sched.Open:
+		msg = "Freeing task from unresponsive host"
+	}
+	if r.Refuse {
+		const why = "assignment timeout"
+		if err := errors.Join(tx.Refuse(r.Task, r.Host, true, false, why), tx.LogScheduler("Host refused task: "+why, r.Task, r.Host)); err != nil {
+			return err
+		}
+	}
+	return tx.LogScheduler(msg, r.Task, r.Host)
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/privyseal/privyseal/buildsys"
 )
@@ -47,18 +48,29 @@ func (tx *Tx) TaskByLabel(parent int64, label string) (*buildsys.Task, error) {
 
 // TaskFilter narrows a list of tasks; nil fields do not. In the lists, a value nil stands for "none".
 type TaskFilter struct {
-	Method                           *string
-	States, NotStates                []int64
-	Arches, NotArches                []string
-	Owners, Hosts, Channels, Parents *[]*int64
-	CreatedBefore, CreatedAfter      *int64
-	StartedBefore, StartedAfter      *int64
-	CompleteBefore, CompleteAfter    *int64 // times in microseconds since 1970
+	Method                                       *string
+	States, NotStates                            []int64
+	Arches, NotArches                            []string
+	Owners, Hosts, Channels, Parents             *[]*int64
+	NotOwners, NotHosts, NotChannels, NotParents *[]*int64
+	CreatedBefore, CreatedAfter                  *int64
+	StartedBefore, StartedAfter                  *int64
+	CompleteBefore, CompleteAfter                *int64 // times in microseconds since 1970
+	Order                                        []Order
+	Limit, Offset                                *int64
 }
 
-// Tasks lists tasks in order of their ids.
-func (tx *Tx) Tasks(f TaskFilter) ([]buildsys.Task, error) {
-	var w where
+// taskOrder are the columns that a list of tasks may be ordered by.
+var taskOrder = map[string]string{
+	"id": "t.id", "state": "t.state", "create_time": "t.create_time", "create_ts": "t.create_time", "start_time": "t.start_time",
+	"start_ts": "t.start_time", "completion_time": "t.completion_time", "completion_ts": "t.completion_time", "channel_id": "t.channel_id",
+	"host_id": "t.host_id", "parent": "t.parent", "label": "t.label", "waiting": "t.waiting", "awaited": "t.awaited", "owner": "t.owner",
+	"method": "t.method", "arch": "t.arch", "priority": "t.priority", "weight": "t.weight", "request": "t.request", "result": "t.result",
+	"owner_name": "u.name", "owner_type": "u.usertype",
+}
+
+func (f *TaskFilter) where() *where {
+	w := &where{}
 	if f.Method != nil {
 		w.add("t.method = ?", *f.Method)
 	}
@@ -78,7 +90,11 @@ func (tx *Tx) Tasks(f TaskFilter) ([]buildsys.Task, error) {
 	for _, c := range []struct {
 		col  string
 		vals *[]*int64
-	}{{"t.owner", f.Owners}, {"t.host_id", f.Hosts}, {"t.channel_id", f.Channels}, {"t.parent", f.Parents}} {
+		not  bool
+	}{
+		{"t.owner", f.Owners, false}, {"t.host_id", f.Hosts, false}, {"t.channel_id", f.Channels, false}, {"t.parent", f.Parents, false},
+		{"t.owner", f.NotOwners, true}, {"t.host_id", f.NotHosts, true}, {"t.channel_id", f.NotChannels, true}, {"t.parent", f.NotParents, true},
+	} {
 		if c.vals == nil {
 			continue
 		}
@@ -90,9 +106,17 @@ func (tx *Tx) Tasks(f TaskFilter) ([]buildsys.Task, error) {
 				ids = append(ids, *v)
 			}
 		}
-		w.in(c.col, ids)
-		if last := len(w.conds) - 1; null {
+		if len(ids) > 0 || !null {
+			in(c.col, ids, c.not)
+		}
+		switch last := len(w.conds) - 1; {
+		case !null:
+		case c.not:
+			w.conds = append(w.conds, c.col+" IS NOT NULL")
+		case len(ids) > 0:
 			w.conds[last] = "(" + w.conds[last] + " OR " + c.col + " IS NULL)"
+		default:
+			w.conds = append(w.conds, c.col+" IS NULL")
 		}
 	}
 	for _, c := range []struct {
@@ -107,7 +131,48 @@ func (tx *Tx) Tasks(f TaskFilter) ([]buildsys.Task, error) {
 			w.add(c.cond, *c.t)
 		}
 	}
-	return list(tx, taskColumns+w.String()+" ORDER BY t.id", w.args, scanTask)
+	return w
+}
+
+// Tasks lists tasks, by default in order of their ids.
+func (tx *Tx) Tasks(f TaskFilter) ([]buildsys.Task, error) {
+	var out []buildsys.Task
+	err := tx.EachTask(f, func(t *OwnedTask) error {
+		out = append(out, t.Task)
+		return nil
+	})
+	return out, err
+}
+
+// OwnedTask is a task with who asked for it.
+type OwnedTask struct {
+	buildsys.Task
+	OwnerName string
+	OwnerType buildsys.UserType
+}
+
+// EachTask hands tasks over one by one.
+func (tx *Tx) EachTask(f TaskFilter, fn func(*OwnedTask) error) error {
+	w := f.where()
+	tail, err := ordered(w, taskOrder, f.Order, "t.id", f.Limit, f.Offset)
+	if err != nil {
+		return err
+	}
+	cols := strings.TrimSuffix(taskColumns, " FROM task t") + ", u.name, u.usertype FROM task t JOIN users u ON u.id = t.owner"
+	return tx.each(cols+tail, w.args, func(scan func(...any) error) error {
+		var t OwnedTask
+		if err := scanTask(func(dst ...any) error { return scan(append(dst, &t.OwnerName, &t.OwnerType)...) }, &t.Task); err != nil {
+			return err
+		}
+		return fn(&t)
+	})
+}
+
+// CountTasks counts the tasks that a filter lets through, whatever its limit.
+func (tx *Tx) CountTasks(f TaskFilter) (n int64, err error) {
+	w := f.where()
+	err = tx.row(`SELECT count(*) FROM task t`+w.String(), w.args, &n)
+	return n, err
 }
 
 // anys is a list as arguments of a statement; nil stays nil.
@@ -146,8 +211,12 @@ func (tx *Tx) AssignTask(id, host int64, byHand bool) (bool, error) {
 		us := micros(tx.Now())
 		at = &us
 	}
-	return changed(tx.execN(`UPDATE task SET state = $1, host_id = $2, assign_time = $3 WHERE id = $4 AND state = $5`,
+	ok, err := changed(tx.execN(`UPDATE task SET state = $1, host_id = $2, assign_time = $3 WHERE id = $4 AND state = $5`,
 		buildsys.TaskAssigned, host, at, id, buildsys.TaskFree))
+	if ok, err = tx.endRuns(id, ok, err); err != nil || !ok || byHand {
+		return ok, err
+	}
+	return ok, tx.startRun(id, host)
 }
 
 // OpenTask makes a task the host's to run, if it is assigned to it or free.
@@ -160,20 +229,23 @@ func (tx *Tx) OpenTask(id, host int64) (bool, error) {
 
 // FreeTask takes a task that is not over from its host, for another one to run.
 func (tx *Tx) FreeTask(id int64) (bool, error) {
-	return changed(tx.execN(`UPDATE task SET state = $1, host_id = NULL, assign_time = NULL, waiting = FALSE
+	ok, err := changed(tx.execN(`UPDATE task SET state = $1, host_id = NULL, assign_time = NULL, waiting = FALSE
 		WHERE id = $2 AND state IN ($1, $3, $4)`, buildsys.TaskFree, id, buildsys.TaskOpen, buildsys.TaskAssigned))
+	return tx.endRuns(id, ok, err)
 }
 
 // FinishTask ends an open task with its result, closed or failed.
 func (tx *Tx) FinishTask(id int64, state buildsys.TaskState, result string) (bool, error) {
-	return changed(tx.execN(`UPDATE task SET state = $1, result = $2, completion_time = $3 WHERE id = $4 AND state = $5`,
+	ok, err := changed(tx.execN(`UPDATE task SET state = $1, result = $2, completion_time = $3 WHERE id = $4 AND state = $5`,
 		state, result, micros(tx.Now()), id, buildsys.TaskOpen))
+	return tx.endRuns(id, ok, err)
 }
 
 // CancelTask ends a task that is not over.
 func (tx *Tx) CancelTask(id int64) (bool, error) {
-	return changed(tx.execN(`UPDATE task SET state = $1, completion_time = $2 WHERE id = $3 AND state IN ($4, $5, $6)`,
+	ok, err := changed(tx.execN(`UPDATE task SET state = $1, completion_time = $2 WHERE id = $3 AND state IN ($4, $5, $6)`,
 		buildsys.TaskCanceled, micros(tx.Now()), id, buildsys.TaskFree, buildsys.TaskOpen, buildsys.TaskAssigned))
+	return tx.endRuns(id, ok, err)
 }
 
 // SetTaskWeight says how much of a host a task takes.
