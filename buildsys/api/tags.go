@@ -42,24 +42,9 @@ func (h *Hub) BuildConfig(ctx context.Context, tag any, event int64) (*BuildConf
 	return get[*BuildConfig](ctx, h, "getBuildConfig", withEvent{event: event}.args(tag)...)
 }
 
-// TagGroups lists a tag's package groups.
-func (h *Hub) TagGroups(ctx context.Context, tag, event int64) ([]Group, error) {
-	return get[[]Group](ctx, h, "getTagGroups", withEvent{event: event}.args(tag)...)
-}
-
 // MavenEnabled tells whether the hub speaks of Maven.
 func (h *Hub) MavenEnabled(ctx context.Context) (bool, error) {
 	return get[bool](ctx, h, "mavenEnabled")
-}
-
-// TargetsInto lists the build targets whose builds go into a tag.
-func (h *Hub) TargetsInto(ctx context.Context, tag, event int64) ([]Target, error) {
-	return get[[]Target](ctx, h, "getBuildTargets", withEvent{kw{"destTagID": tag}, event}.args()...)
-}
-
-// TargetsFrom lists the build targets that build from a tag.
-func (h *Hub) TargetsFrom(ctx context.Context, tag, event int64) ([]Target, error) {
-	return get[[]Target](ctx, h, "getBuildTargets", withEvent{kw{"buildTagID": tag}, event}.args()...)
 }
 
 // Repo is the tag's current repository, nil if there is none.
@@ -70,11 +55,6 @@ func (h *Hub) Repo(ctx context.Context, tag int64) (*Repo, error) {
 // RepoInfo is a repository by its number.
 func (h *Hub) RepoInfo(ctx context.Context, id int64) (*Repo, error) {
 	return get[*Repo](ctx, h, "repoInfo", id, kw{"strict": true})
-}
-
-// TagExternalRepos lists the external repositories of a tag itself.
-func (h *Hub) TagExternalRepos(ctx context.Context, tag, event int64) ([]TagExternalRepo, error) {
-	return get[[]TagExternalRepo](ctx, h, "getTagExternalRepos", withEvent{kw{"tag_info": tag}, event}.args()...)
 }
 
 // InheritanceData lists a tag's own parents.

@@ -46,36 +46,12 @@ type BuildConfig struct {
 	} `koji:"config_inheritance"`
 }
 
-// Group is a named list of packages of a tag.
-type Group struct {
-	Name string `koji:"name"`
-}
-
-// Target is a build target.
-type Target struct {
-	ID           int64  `koji:"id"`
-	Name         string `koji:"name"`
-	BuildTag     int64  `koji:"build_tag"`
-	BuildTagName string `koji:"build_tag_name"`
-	DestTag      int64  `koji:"dest_tag"`
-	DestTagName  string `koji:"dest_tag_name"`
-}
-
 // Repo is a package repository made from a tag.
 type Repo struct {
 	ID           int64   `koji:"id"`
 	CreationTime string  `koji:"creation_time"`
 	CreateEvent  int64   `koji:"create_event"`
 	CreateTS     float64 `koji:"create_ts"`
-}
-
-// TagExternalRepo is an external repository attached to a tag.
-type TagExternalRepo struct {
-	Name      string  `koji:"external_repo_name"`
-	URL       string  `koji:"url"`
-	MergeMode *string `koji:"merge_mode"`
-	Priority  int64   `koji:"priority"`
-	Arches    *string `koji:"arches"`
 }
 
 // Link is an inheritance link between two tags. CurrDepth is set by

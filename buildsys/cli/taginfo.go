@@ -102,7 +102,7 @@ func tagsJSON(tags []*api.BuildConfig) []tagJSON {
 func (a *App) printTag(ctx context.Context, h *api.Hub, tag *api.BuildConfig, perms []api.Permission, at int64) error {
 	a.printf("Tag: %s [%d]\n", tag.Name, tag.ID)
 	a.printf("Arches: %s\n", orNone(tag.Arches))
-	groups, err := h.TagGroups(ctx, tag.ID, at)
+	groups, err := h.TagGroups(ctx, tag.ID, api.GroupQuery{Event: at})
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/privyseal/privyseal/buildsys"
 	"github.com/privyseal/privyseal/buildsys/blob"
+	"github.com/privyseal/privyseal/buildsys/comps"
 	"github.com/privyseal/privyseal/buildsys/store"
 	"github.com/privyseal/privyseal/internal/durable"
 )
@@ -171,20 +172,38 @@ func (c *Ctx) writeComps(dir string, tag, event int64) error {
 	if err != nil {
 		return err
 	}
-	var list []buildsys.CompsGroup
+	var list []comps.Group
 	for _, g := range groups {
 		if !g.Blocked {
-			list = append(list, buildsys.CompsGroup{
-				Group:    g.Group,
-				Packages: slices.DeleteFunc(slices.Clone(g.packages), func(p buildsys.GroupPackage) bool { return p.Blocked }),
-				Reqs:     slices.DeleteFunc(slices.Clone(g.reqs), func(r buildsys.GroupReq) bool { return r.Blocked }),
-			})
+			list = append(list, compsGroup(g))
 		}
 	}
 	if err := durable.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	return durable.WriteFile(filepath.Join(dir, "comps.xml"), buildsys.Comps(list, true), 0o644)
+	return durable.WriteFile(filepath.Join(dir, "comps.xml"), comps.Write(list, true), 0o644)
+}
+
+// compsGroup is a group as a comps file lists it, without what is blocked in it.
+func compsGroup(g *tagGroup) comps.Group {
+	is := func(b *bool) bool { return b != nil && *b }
+	out := comps.Group{ID: g.Name, Name: g.DisplayName, Description: g.Description, Default: is(g.IsDefault), UserVisible: is(g.UserVisible),
+		BiarchOnly: is(g.BiarchOnly), LangOnly: g.LangOnly}
+	for _, p := range g.packages {
+		if !p.Blocked {
+			out.Packages = append(out.Packages, comps.Package{Name: p.Package, Type: p.Type, BaseArchOnly: is(p.BaseArchOnly), Requires: p.Requires})
+		}
+	}
+	for _, r := range g.reqs {
+		if !r.Blocked {
+			req := comps.Requirement{Name: r.Name, Metapkg: r.IsMetapkg}
+			if r.Type != nil {
+				req.Type = *r.Type
+			}
+			out.Requires = append(out.Requires, req)
+		}
+	}
+	return out
 }
 
 // repoList is a file that is written line by line.
