@@ -16,7 +16,8 @@ SCRIPTS   := .ci/run testdata/demo/run
 # and its debug tools for real packages, and the means to watch and break a network.
 PACKAGES  := ca-certificates gcc libc6-dev make git \
 	rpm dnf createrepo-c debugedit dwz elfutils cpio file gzip xz-utils zstd \
-	gnupg ima-evm-utils ostree python3 skopeo sqv strace nftables iproute2 mount procps shellcheck
+	gnupg ima-evm-utils ostree python3 skopeo sqv strace nftables iproute2 mount procps shellcheck \
+	postgresql postgresql-client
 
 .PHONY: help setup build demo test test-long check bench fmt clean
 
@@ -50,6 +51,7 @@ test: setup build ## Run the tests (at most 10 minutes on 2 cores)
 
 test-long: setup build ## Run also the tests that need gigabytes or many minutes
 	$(GO) test -timeout 60m -tags long ./...
+	PRIVYSEAL_TEST_ENGINE=postgres $(GO) test -timeout 10m ./buildsys/hub
 
 check: setup ## Formatting, vet, staticcheck, room rules, tidy go.mod, README, shell scripts
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \

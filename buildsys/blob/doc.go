@@ -34,8 +34,8 @@
 // which costs a few journal commits instead of thousands.
 //
 // A program that is killed leaves hidden files, each as large as a package. The
-// next to write in their directory deletes those that are older than itself:
-// one program at a time writes to a topdir.
+// next to write in their directory deletes those that are older than an hour:
+// younger ones may be another program's, at work on the same topdir.
 //
 // An imported RPM is copied, not moved: the upload area belongs to the client,
 // which could still write to a file it has open. The copy shares blocks where

@@ -25,12 +25,13 @@ const (
 // headerMagic starts every RPM header, version 1.
 var headerMagic = []byte{0x8e, 0xad, 0xe8, 0x01}
 
-// started is when this program did. What it finds hidden and older was left by one that was killed.
-var started = time.Now()
+// residue is how old a hidden file is that was left by a program that was killed. Whoever writes one, in another hub of the
+// same topdir too, is done with it, or touches it, much sooner.
+const residue = time.Hour
 
 // removeResidue deletes what a killed program left behind hidden in dir. Who was cut off runs again and comes by the same
 // directories. That a file cannot be deleted keeps nobody from writing.
-func removeResidue(dir string) { _ = durable.RemoveStale(dir, time.Since(started)) }
+func removeResidue(dir string) { _ = durable.RemoveStale(dir, residue) }
 
 // Stage copies an upload to where r will be published, hidden. The caller
 // checks the copy through ReadAt and calls Commit, or Close to drop it.

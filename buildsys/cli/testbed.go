@@ -25,7 +25,7 @@ func testbedUp(a *App) *cobra.Command {
 	var o testbed.Options
 	cmd := testbedVerb("up --dir D [options]", "Start it, with the data of an earlier one in D", &o.Dir)
 	cmd.Args = cobra.NoArgs
-	cmd.Flags().StringVar(&o.DB, "db", "sqlite", "where the hub keeps its data")
+	cmd.Flags().StringVar(&o.DB, "db", "", "where the hub keeps its data: sqlite (as if nothing was said) or postgres://USER@HOST/DATABASE")
 	cmd.Flags().IntVar(&o.Builders, "builders", 1, "start `N` builders")
 	cmd.Flags().BoolVar(&o.NoSign, "no-sign", false, "leave out bridge and signer")
 	cmd.Flags().BoolVar(&o.MiniDistro, "minidistro", false, "with a small distribution to build in")

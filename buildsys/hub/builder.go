@@ -14,6 +14,10 @@ import (
 // maxWait bounds how long host.getTasks waits for work.
 const maxWait = 5 * time.Minute
 
+// lookEvery is how often a waiting builder's tasks are looked at without a signal: another hub of the same database may have
+// assigned one, and its hint be lost.
+const lookEvery = 10 * time.Second
+
 // pollGrace is how long a builder that does not wait is held anyway: the scheduler may just be working on its report.
 const pollGrace = 100 * time.Millisecond
 
@@ -151,6 +155,8 @@ func getTasks(c *Ctx, h *buildsys.Host, a Args) (any, error) {
 	_, stopped := c.Hub.channels()
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
 	var signal <-chan struct{} // of a change after the snapshot that is read; the request's own snapshot is older than any
 	for last := false; ; {
 		tasks, err := c.assigned(h.ID)
@@ -161,6 +167,7 @@ func getTasks(c *Ctx, h *buildsys.Host, a Args) (any, error) {
 		if signal != nil {
 			select {
 			case <-signal:
+			case <-look.C:
 			case <-timer.C:
 				last = true
 			case <-stopped:

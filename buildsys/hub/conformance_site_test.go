@@ -24,6 +24,7 @@ import (
 // site is a whole hub in this process, over real TLS, with the users that the recordings begin with.
 type site struct {
 	dir     string
+	db      string // where the database is
 	addr    string // https://localhost:PORT
 	caFile  string
 	topdir  string
@@ -36,7 +37,19 @@ var profiles = []string{"kojiadmin", "releng", "plain", "builder1", "builder9"}
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{dir: t.TempDir(), clients: map[string]*http.Client{}}
+	return newSiteOn(t, hub.NewDatabase(t, hub.DefaultEngine()))
+}
+
+// onEachEngine runs a test on SQLite and on PostgreSQL.
+func onEachEngine(t *testing.T, test func(t *testing.T, s *site)) {
+	for _, engine := range []string{"sqlite", "postgres"} {
+		t.Run(engine, func(t *testing.T) { test(t, newSiteOn(t, hub.NewDatabase(t, engine))) })
+	}
+}
+
+func newSiteOn(t *testing.T, db string) *site {
+	t.Helper()
+	s := &site{dir: t.TempDir(), db: db, clients: map[string]*http.Client{}}
 	s.topdir = filepath.Join(s.dir, "topdir")
 	must(t, os.Mkdir(s.topdir, 0o755))
 	ca, err := pki.NewCA("Hub CA", time.Hour)
@@ -68,7 +81,7 @@ func (s *site) client(cert *tls.Certificate) *http.Client {
 // serve runs the hub until the test ends.
 func (s *site) serve(t *testing.T, certFile string) {
 	t.Helper()
-	settings := &hub.Settings{Listen: "127.0.0.1:0", Cert: certFile, CA: s.caFile, DB: filepath.Join(s.dir, "hub.db"),
+	settings := &hub.Settings{Listen: "127.0.0.1:0", Cert: certFile, CA: s.caFile, DB: s.db,
 		TopDir: s.topdir, LoginCreatesUser: true, Name: "hub1", AttestKey: filepath.Join(s.dir, "attest.key")}
 	ctx, cancel := context.WithCancel(context.Background())
 	_, err := settings.Init(ctx, "kojiadmin")

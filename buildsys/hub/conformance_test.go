@@ -27,12 +27,13 @@ var anyOrder = map[string]bool{"queryRPMSigs": true, "listRPMs": true, "listTags
 // answers: shapes, types, values, fault codes and fault strings. Where we differ on purpose, conformance_quirks_test.go
 // says so and why.
 func TestConformance(t *testing.T) {
-	s := newSite(t)
-	r := &replay{site: s, bound: newBinding(), sessions: map[string]*session{}, quirks: newQuirks(wireQuirks)}
-	for _, st := range steps(t) {
-		t.Run(st.Name, func(t *testing.T) { r.step(t, st) })
-	}
-	r.quirks.unused(t)
+	onEachEngine(t, func(t *testing.T, s *site) {
+		r := &replay{site: s, bound: newBinding(), sessions: map[string]*session{}, quirks: newQuirks(wireQuirks)}
+		for _, st := range steps(t) {
+			t.Run(st.Name, func(t *testing.T) { r.step(t, st) })
+		}
+		r.quirks.unused(t)
+	})
 }
 
 type replay struct {

@@ -12,7 +12,7 @@ import (
 func testHub(tb testing.TB, cfg Config) *Hub {
 	tb.Helper()
 	dir := tb.TempDir()
-	st, err := store.Open(tb.Context(), filepath.Join(dir, "hub.db"))
+	st, err := store.Open(tb.Context(), NewDatabase(tb, DefaultEngine()))
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/privyseal/privyseal/buildsys/store"
@@ -95,13 +96,11 @@ func New(cfg Config, st *store.Store, log *slog.Logger) (*Hub, error) {
 
 // Run does the hub's work between requests until ctx ends: assigning tasks, noting when sessions were used.
 func (h *Hub) Run(ctx context.Context) error {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		h.writeTouched(ctx)
-	}()
+	var work sync.WaitGroup
+	work.Go(func() { h.writeTouched(ctx) })
+	work.Go(func() { h.store.RunHints(ctx, h.hear) })
 	err := h.RunScheduler(ctx)
-	<-done
+	work.Wait()
 	if ctx.Err() != nil {
 		return nil
 	}

@@ -299,7 +299,7 @@ func TestDeletedMeanwhile(t *testing.T) {
 	must(t, err)
 	item := map[string]any{"rpm_id": rpm["id"], "sighdr": base64.StdEncoding.EncodeToString(region)}
 	c.must(t, "privyseal.storeSignatures", []any{item})
-	db, err := store.Open(t.Context(), filepath.Join(s.dir, "hub.db"))
+	db, err := store.Open(t.Context(), s.db)
 	must(t, err)
 	defer db.Close()
 	tx, err := db.BeginWrite(t.Context(), 1)

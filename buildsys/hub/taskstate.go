@@ -3,7 +3,10 @@ package hub
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -69,7 +72,34 @@ func (s *taskState) hostSignal(host int64) <-chan struct{} {
 	return s.waiting[host]
 }
 
-func (s *taskState) wakeHost(host int64) {
+// wakeHost wakes a host that waits here, and has the other hubs of the database do the same.
+func (h *Hub) wakeHost(host int64) {
+	h.wakeHostHere(host)
+	h.store.Hint(hostTopic + strconv.FormatInt(host, 10))
+}
+
+// hostTopic begins the hints about a host.
+const hostTopic = "host "
+
+// hear takes a hint from another hub; "" tells that some may have been missed.
+func (h *Hub) hear(topic string) {
+	if topic == "" {
+		h.taskState.mu.Lock()
+		hosts := slices.Collect(maps.Keys(h.waiting))
+		h.taskState.mu.Unlock()
+		for _, host := range hosts {
+			h.wakeHostHere(host)
+		}
+		return
+	}
+	if id, ok := strings.CutPrefix(topic, hostTopic); ok {
+		if host, err := strconv.ParseInt(id, 10, 64); err == nil {
+			h.wakeHostHere(host)
+		}
+	}
+}
+
+func (s *taskState) wakeHostHere(host int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if ch := s.waiting[host]; ch != nil {
@@ -90,7 +120,11 @@ func (h *Hub) RunScheduler(ctx context.Context) error {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
-		again, err := h.schedule(ctx, limits)
+		var again bool
+		err := h.store.Alone(ctx, "scheduler", func() (err error) {
+			again, err = h.schedule(ctx, limits)
+			return err
+		})
 		switch {
 		case ctx.Err() != nil:
 			return nil

@@ -2,6 +2,7 @@ package testbed
 
 import (
 	"fmt"
+	"os"
 	"runtime"
 	"strings"
 
@@ -21,7 +22,11 @@ func (s *site) writeINI(name string, sections ...[]setting) error {
 			fmt.Fprintf(&b, "%s = %s\n", l.key, l.value)
 		}
 	}
-	return durable.WriteFile(s.path("conf", name), []byte(b.String()), 0o644)
+	perm := os.FileMode(0o644)
+	if name == "hub.conf" { // the address of the database may hold a password
+		perm = 0o600
+	}
+	return durable.WriteFile(s.path("conf", name), []byte(b.String()), perm)
 }
 
 func (s *site) hubURL(path string) string {
@@ -31,13 +36,17 @@ func (s *site) hubURL(path string) string {
 func hostPort(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
 func (s *site) writeHubConfigs() error {
+	db := s.state.DB
+	if db == sqlite {
+		db = s.path("hub", "hub.db")
+	}
 	err := s.writeINI("hub.conf", []setting{
 		{"", "hub"},
 		{"listen", hostPort(s.state.Ports.Hub)},
 		{"cert", s.path("pki", "hub.pem")},
 		{"key", s.path("pki", "hub.pem")},
 		{"ca", s.path("pki", "hub-ca.pem")},
-		{"db", s.path("hub", "hub.db")},
+		{"db", db},
 		{"topdir", s.path("topdir")},
 		{"weburl", s.hubURL("koji")},
 		{"topurl", s.hubURL("kojifiles")},

@@ -21,6 +21,7 @@ import (
 // state is what testbed.json holds.
 type state struct {
 	Programs  string // the directory of the programs
+	DB        string // sqlite, or a postgres:// address
 	Builders  int
 	Sign      bool // whether bridge and signer belong to it
 	Sealed    bool // whether the signer's vault is complete
@@ -183,7 +184,7 @@ func (s *site) save() error {
 	if err != nil {
 		return err
 	}
-	return durable.WriteFile(s.path(stateFile), append(data, '\n'), 0o644)
+	return durable.WriteFile(s.path(stateFile), append(data, '\n'), 0o600) // DB may hold a password
 }
 
 func (s *site) builders() []string {

@@ -21,7 +21,6 @@ func TestOptions(t *testing.T) {
 		want string
 	}{
 		{Options{}, "say --dir D"},
-		{Options{Dir: "d", DB: "postgres://x/y"}, "SQLite only"},
 		{Options{Dir: "d", DB: "mysql"}, "expected sqlite"},
 		{Options{Dir: "d", MiniDistro: true}, "no build roots"},
 		{Options{Dir: "d", Builders: 65}, "0 to 64"},

@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ const readyTime = Deadline - stopTime - 10*time.Second
 // Options say what to start.
 type Options struct {
 	Dir      string
-	DB       string // "sqlite", or "" for the same
+	DB       string // "sqlite", or a postgres:// address; "" is what an earlier Up said, or else sqlite
 	Builders int    // at least this many; those of an earlier Up stay
 
 	NoSign     bool // without bridge and signer
@@ -37,10 +38,8 @@ func (o *Options) check() error {
 	switch {
 	case o.Dir == "":
 		return errors.New("no directory given: say --dir D")
-	case strings.HasPrefix(o.DB, "postgres:"), strings.HasPrefix(o.DB, "postgresql:"):
-		return errors.New("--db: this version of the hub keeps its data in SQLite only; leave --db out")
-	case o.DB != "" && o.DB != "sqlite":
-		return fmt.Errorf("--db %s: expected sqlite", o.DB)
+	case o.DB != "" && o.DB != sqlite && !strings.HasPrefix(o.DB, "postgres://") && !strings.HasPrefix(o.DB, "postgresql://"):
+		return errors.New("--db: expected sqlite, or postgres://USER@HOST/DATABASE")
 	case o.MiniDistro:
 		return errors.New("--minidistro: this version has no build roots to use it; leave it out")
 	case o.Builders < 0 || o.Builders > MaxBuilders:
@@ -89,6 +88,9 @@ func (s *site) up(ctx context.Context, o Options) error {
 	s.state.Programs = o.Programs
 	s.state.Builders = max(s.state.Builders, o.Builders)
 	s.state.Sign = !o.NoSign
+	if err := s.chooseDB(o.DB); err != nil {
+		return err
+	}
 	if err := s.choosePorts(); err != nil {
 		return err
 	}
@@ -113,6 +115,23 @@ func (s *site) up(ctx context.Context, o Options) error {
 		return err
 	}
 	return s.writeEnv()
+}
+
+// sqlite is the DB that is a file of the testbed's own.
+const sqlite = "sqlite"
+
+// chooseDB settles where the hub's data are: the first Up says it for good.
+func (s *site) chooseDB(db string) error {
+	switch {
+	case s.state.DB == "" && exists(s.path("hub", "initialized")): // of before there was a choice
+		s.state.DB = sqlite
+	case s.state.DB == "":
+		s.state.DB = cmp.Or(db, sqlite)
+	}
+	if db != "" && db != s.state.DB {
+		return errors.New("--db: this testbed keeps its data elsewhere: leave --db out, or take a new directory")
+	}
+	return nil
 }
 
 // Down stops a testbed and keeps its data, or with purge removes it.
