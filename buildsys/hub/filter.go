@@ -25,14 +25,22 @@ func filterMethods() []Method {
 			Doc: "A part of the list of structs that another method answers; keyword filterOpts: order ('-' before the key turns it), offset, limit, noneGreatest.",
 			Fn: func(c *Ctx, a Args) (any, error) {
 				_, rows, err := c.filtered(a)
-				return rows, err
+				return orNil(rows), err
 			}},
 		{Name: "countAndFilterResults", Args: "methodName, *args, **kw", Doc: "[how many rows there are, what filterResults answers].",
 			Fn: func(c *Ctx, a Args) (any, error) {
 				n, rows, err := c.filtered(a)
-				return []any{n, rows}, err
+				return []any{n, orNil(rows)}, err
 			}},
 	}
+}
+
+// orNil is None for what is no list.
+func orNil(rows []any) any {
+	if rows == nil {
+		return nil
+	}
+	return rows
 }
 
 // inner calls the method that a names. Only what reads may be called so, and none of these methods itself.
@@ -41,7 +49,7 @@ func (c *Ctx) inner(a Args, kw map[string]any) (any, error) {
 	m := c.Hub.table[name]
 	switch {
 	case m == nil:
-		return nil, buildsys.Errorf(buildsys.FaultGeneric, "method %s doesn't exist", name)
+		return c.Hub.table.lookup(name)
 	case m.Mode != ModeRead || slices.Contains([]string{"count", "filterResults", "countAndFilterResults"}, name):
 		return nil, buildsys.Errorf(buildsys.FaultGeneric, "%s: method %s has to be called by itself", a.method, name)
 	}
@@ -82,9 +90,10 @@ func countOf(v any) (int64, error) {
 
 // rowsOf is an answer that is a list; ok tells whether it is one.
 func rowsOf(v any) (rows []any, ok bool, err error) {
+	rows = []any{}
 	switch v := v.(type) {
 	case []any:
-		return slices.Clone(v), true, nil
+		return append(rows, v...), true, nil
 	case []map[string]any:
 		for _, m := range v {
 			rows = append(rows, m)

@@ -179,10 +179,11 @@ func (c *Ctx) readLink(tag int64, row any) (l buildsys.Inheritance, del bool, er
 	}
 	l = buildsys.Inheritance{TagID: tag}
 	if del {
-		if l.ParentID, err = c.tagID(m["parent_id"]); err != nil {
-			return l, false, err
+		l.ParentID, err = c.tagIDOf(m["parent_id"])
+		if err == nil && l.ParentID == 0 {
+			err = buildsys.Errorf(buildsys.FaultGeneric, "No such tagInfo: %s", pyRepr(m["parent_id"]))
 		}
-		return l, true, nil
+		return l, true, err
 	}
 	l.ParentID = parent.ID
 	if parent.ID == tag {

@@ -40,7 +40,9 @@ func checkUserName(name string) error {
 	return nil
 }
 
-func nameRune(r rune) bool { return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' }
+func nameRune(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+}
 
 func badName(name, why string) error {
 	if len(name) > 300 {

@@ -17,7 +17,7 @@ func parseArches(v *string) (*string, error) {
 		if strings.ContainsFunc(w, func(r rune) bool {
 			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-')
 		}) {
-			return nil, buildsys.Errorf(buildsys.FaultGeneric, "Architecture can be only [a-zA-Z0-9_-]+: %q", w)
+			return nil, buildsys.Errorf(buildsys.FaultGeneric, "Architecture can be only [a-zA-Z0-9_-]")
 		}
 	}
 	s := strings.Join(words, " ")

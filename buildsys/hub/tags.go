@@ -124,7 +124,7 @@ func getTag(c *Ctx, a Args) (any, error) {
 	deleted := int64(0)
 	if s, ok := a.Any("event").(string); ok {
 		if s != "auto" {
-			return nil, buildsys.Errorf(buildsys.FaultGeneric, "Invalid event: %q", s)
+			return nil, buildsys.Errorf(buildsys.FaultGeneric, "Invalid event: %s", pyRepr(s))
 		}
 		id, err := c.tagIDOf(a.Any("tagInfo"))
 		if err != nil {

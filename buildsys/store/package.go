@@ -32,7 +32,7 @@ type PackageFilter struct {
 	Packages []int64
 }
 
-// TagPackages are the entries of tags' own package lists, not the inherited ones, in the order of package ids.
+// TagPackages are the entries of tags' own package lists, not the inherited ones, in the order in which they were made.
 func (tx *Tx) TagPackages(f PackageFilter) ([]buildsys.TagPackage, error) {
 	var w where
 	w.live("tag_packages", f.Event)
@@ -65,7 +65,7 @@ func (tx *Tx) TagPackages(f PackageFilter) ([]buildsys.TagPackage, error) {
 	}
 	return list(tx, `SELECT package.id, package.name, tag.id, tag.name, tag_packages.extra_arches, tag_packages.blocked, `+owner+`
 		FROM tag_packages JOIN tag ON tag.id = tag_packages.tag_id JOIN package ON package.id = tag_packages.package_id`+join+
-		w.String()+` ORDER BY package.id, tag.id`, w.args,
+		w.String()+` ORDER BY tag_packages.create_event, package.id, tag.id`, w.args,
 		func(scan func(...any) error, p *buildsys.TagPackage) error {
 			return scan(&p.PackageID, &p.PackageName, &p.TagID, &p.TagName, &p.ExtraArches, &p.Blocked, &p.OwnerID, &p.OwnerName)
 		})
