@@ -17,6 +17,10 @@ import (
 
 func importMethods() []Method {
 	return []Method{
+		{Name: "addExternalRPM", Perm: "admin", Args: "rpminfo, external_repo, strict=True", Mode: ModeWrite, Fn: func(c *Ctx, a Args) (any, error) {
+			_, err := c.externalRPM(a.Map("rpminfo"), a.Str("external_repo"), a.Bool("strict"))
+			return nil, err
+		}, Doc: "Put an rpm of an external repository on record. With strict it must not be on record yet."},
 		{Name: "importRPM", Perm: "admin", Args: "path, basename", Mode: ModeDeferred, Fn: importRPM,
 			Doc: "Import an uploaded rpm into its build. A source rpm makes its build if there is none. All digests of header and payload " +
 				"are checked, and signatures verified: bad ones are refused, those by keys unknown to the hub are kept but do not count."},
@@ -48,7 +52,7 @@ func importRPM(c *Ctx, a Args) (any, error) {
 		return nil, err
 	}
 	c.release()
-	staged, err := im.place(top).Stage(up)
+	staged, err := im.place().Stage(up)
 	if err != nil {
 		return nil, diskFault(err)
 	}
@@ -59,9 +63,13 @@ func importRPM(c *Ctx, a Args) (any, error) {
 	if err := c.BeginWrite(); err != nil {
 		return nil, err
 	}
+	was := im.dir
 	b, err := c.importBuild(im, true)
 	if err != nil {
 		return nil, err
+	}
+	if im.dir != was {
+		return nil, buildsys.Errorf(buildsys.FaultGeneric, "%s was moved to another volume while %s was being imported: import it again", b.NVR(), base)
 	}
 	if im.v.state == buildsys.SignatureUnknownKey {
 		// The key may have been added meanwhile, by one who did not see this signature.
@@ -79,7 +87,7 @@ func importRPM(c *Ctx, a Args) (any, error) {
 		return nil, err
 	}
 	// The file before the row: a crash between leaves a whole file that nobody knows, and the next try replaces it.
-	place := im.place(top)
+	place := im.place()
 	key, err := blob.ParseKey(im.v.sigkey)
 	if err != nil {
 		return nil, err
@@ -107,6 +115,7 @@ type importing struct {
 	epoch  *int64
 	source bool
 	v      verdict
+	dir    blob.Build // where the build's files are
 }
 
 // newImport reads the headers of an upload.
@@ -157,26 +166,46 @@ func (c *Ctx) newImport(r io.Reader, base string) (*importing, error) {
 	if err != nil {
 		return nil, buildsys.Errorf(buildsys.FaultGeneric, "%s: %v", base, err)
 	}
+	im.dir = b
 	return im, nil
 }
 
 // place is where the package's files will be; newImport made sure that there is such a place.
-func (im *importing) place(top *blob.Topdir) blob.RPM {
-	b, _ := top.Build(im.build.name, im.build.version, im.build.release, blob.DefaultVolume)
-	r, _ := b.RPM(im.rpm.Name, im.rpm.Version, im.rpm.Release, im.rpm.Arch)
+func (im *importing) place() blob.RPM {
+	r, _ := im.dir.RPM(im.rpm.Name, im.rpm.Version, im.rpm.Release, im.rpm.Arch)
 	return r
+}
+
+// into makes the package one of a build: a draft's files are in a directory of its own.
+func (im *importing) into(h *Hub, b *buildsys.Build) error {
+	dir, err := h.buildPlace(b)
+	im.dir, im.rpm.Draft = dir, b.Draft
+	return err
+}
+
+// assertNew refuses a package whose name is taken. Those of drafts may have any name, until they are promoted.
+func (c *Ctx) assertNew(im *importing) error {
+	if im.rpm.Draft {
+		return nil
+	}
+	prev, err := c.tx.RPMByNVRA(im.rpm.Name, im.rpm.Version, im.rpm.Release, im.rpm.Arch)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	case prev.ExternalRepoID != 0 || prev.Draft:
+		return nil
+	case prev.PayloadHash != im.rpm.PayloadHash:
+		return buildsys.Errorf(buildsys.FaultGeneric, "a different rpm named %s has already been imported (SIGMD5 %s, yours %s)", prev.NVRA(), prev.PayloadHash, im.rpm.PayloadHash)
+	}
+	return buildsys.Errorf(buildsys.FaultGeneric, "rpm already imported: %s", prev.NVRA())
 }
 
 // importBuild finds the build to import into. With create, a source rpm makes it if need be. Without, it is checked
 // only that nothing stands in the way, before the slow part begins.
 func (c *Ctx) importBuild(im *importing, create bool) (*buildsys.Build, error) {
-	prev, err := c.tx.RPMByNVRA(im.rpm.Name, im.rpm.Version, im.rpm.Release, im.rpm.Arch)
-	if err == nil && prev.ExternalRepoID == 0 {
-		if prev.PayloadHash != im.rpm.PayloadHash {
-			return nil, buildsys.Errorf(buildsys.FaultGeneric, "a different rpm named %s has already been imported (SIGMD5 %s, yours %s)", prev.NVRA(), prev.PayloadHash, im.rpm.PayloadHash)
-		}
-		return nil, buildsys.Errorf(buildsys.FaultGeneric, "rpm already imported: %s", prev.NVRA())
-	} else if err != nil && !errors.Is(err, store.ErrNotFound) {
+	if err := c.assertNew(im); err != nil {
 		return nil, err
 	}
 	n := im.build
@@ -188,17 +217,17 @@ func (c *Ctx) importBuild(im *importing, create bool) (*buildsys.Build, error) {
 		case !create:
 			return nil, nil
 		}
-		return c.newBuild(n, im.epoch, c.UserID())
+		if b, err = c.importedBuild(n, im.epoch); err != nil {
+			return nil, err
+		}
+		return b, im.into(c.Hub, b)
 	} else if err != nil {
 		return nil, err
 	}
 	if b.State != buildsys.BuildComplete && b.State != buildsys.BuildBuilding {
 		return nil, buildsys.Errorf(buildsys.FaultGeneric, "Build is %s: %s", b.State, b.NVR())
 	}
-	if b.VolumeName != blob.DefaultVolume {
-		return nil, buildsys.Errorf(buildsys.FaultGeneric, "%s is on volume %s: importing there is not supported", b.NVR(), b.VolumeName)
-	}
-	return b, nil
+	return b, im.into(c.Hub, b)
 }
 
 // check looks at the hub's own copy, which nobody else can change any more.

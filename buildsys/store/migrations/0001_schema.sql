@@ -412,8 +412,7 @@ CREATE TABLE rpminfo (
 	extra TEXT,
 	header_start BIGINT,
 	header_end BIGINT,
-	header_sha256 TEXT,
-	UNIQUE (name, version, release, arch, external_repo_id)
+	header_sha256 TEXT
 );
 CREATE INDEX rpminfo_build ON rpminfo (build_id);
 

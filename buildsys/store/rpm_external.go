@@ -1,0 +1,22 @@
+package store
+
+import "github.com/privyseal/privyseal/buildsys"
+
+// ExternalRPM finds the package of an external repository that has the name of r.
+func (tx *Tx) ExternalRPM(r *buildsys.RPM) (*buildsys.RPM, error) {
+	return one(list(tx, rpmColumns+` WHERE r.name = $1 AND r.version = $2 AND r.release = $3 AND r.arch = $4 AND r.external_repo_id = $5`,
+		[]any{r.Name, r.Version, r.Release, r.Arch, r.ExternalRepoID}, scanRPM))
+}
+
+// ExternalRepoNamed finds the id of an external repository.
+func (tx *Tx) ExternalRepoNamed(name string) (id int64, err error) {
+	err = tx.row(`SELECT id FROM external_repo WHERE name = $1`, []any{name}, &id)
+	return id, err
+}
+
+// RepoExists tells whether there is a repository of this id, whatever its state.
+func (tx *Tx) RepoExists(id int64) (bool, error) {
+	var n int
+	err := tx.row(`SELECT count(*) FROM repo WHERE id = $1`, []any{id}, &n)
+	return n > 0, err
+}
