@@ -14,7 +14,7 @@ SCRIPTS   := .ci/run testdata/demo/run
 
 # What the demo and the tests run: RPM's own tools as the judge of ours, a compiler
 # and its debug tools for real packages, and the means to watch and break a network.
-PACKAGES  := ca-certificates gcc libc6-dev make git \
+PACKAGES  := ca-certificates openssl gcc libc6-dev make git \
 	rpm dnf createrepo-c debugedit dwz elfutils cpio file gzip xz-utils zstd \
 	gnupg ima-evm-utils ostree python3 skopeo sqv strace nftables iproute2 mount procps shellcheck \
 	postgresql postgresql-client

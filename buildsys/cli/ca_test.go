@@ -3,7 +3,9 @@ package cli
 import (
 	"crypto/x509"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -99,7 +101,7 @@ func TestCARefuses(t *testing.T) {
 		code int
 		want string
 	}{
-		{"ca", 2, "init, issue or request"},
+		{"ca", 2, "init, issue, list"},
 		{"ca init inner", 2, "privyseal-signer init"},
 		{"ca init outer", 1, "already there"},
 		{"ca issue user alice", 1, "ca init hub"},
@@ -123,4 +125,111 @@ func TestCARefuses(t *testing.T) {
 			t.Fatalf("%s changed the CA's key", test.args)
 		}
 	}
+}
+
+// TestCALife renews, revokes and exports what the hub's CA gave, and holds what openssl and the hub's own reader make of it.
+func TestCALife(t *testing.T) {
+	t.Chdir(t.TempDir())
+	cli := func(want int, args ...string) string {
+		t.Helper()
+		code, out, stderr := runCLI(t, "correct horse\x00", args...)
+		if code != want {
+			t.Fatalf("%s: exit %d, want %d\n%s%s", strings.Join(args, " "), code, want, out, stderr)
+		}
+		return out + stderr
+	}
+	openssl := func(want string, args ...string) {
+		t.Helper()
+		out, err := exec.Command("openssl", args...).CombinedOutput()
+		if err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("openssl %s: %v, want %q in\n%s", strings.Join(args, " "), err, want, out)
+		}
+	}
+	cli(0, "ca", "init", "hub")
+	cli(0, "ca", "hub", "hub", "--san", "hub.example.org", "--san", "koji.example.com", "--san", "2001:db8::1", "--host", "192.0.2.7")
+	openssl("DNS:hub.example.org, DNS:koji.example.com, IP Address:2001:DB8:0:0:0:0:0:1, IP Address:192.0.2.7", "x509", "-in", "hub.pem", "-noout", "-ext", "subjectAltName")
+	cli(0, "ca", "user", "alice", "--days", "5")
+	cli(0, "ca", "builder", "b1", "--out", "b1.pem")
+	if out := cli(0, "ca", "list", "--quiet"); strings.Count(out, "\n") != 3 || !strings.Contains(out, "builder  b1") {
+		t.Errorf("list:\n%s", out)
+	}
+
+	read := func(file string) *x509.Certificate {
+		t.Helper()
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cert, err := pki.ParseCertificate(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cert
+	}
+	old := read("alice.pem")
+	cli(0, "ca", "renew", "alice.pem", "--days", "50")
+	renewed := read("alice.pem")
+	if pki.Pin(old) != pki.Pin(renewed) || old.SerialNumber.Cmp(renewed.SerialNumber) == 0 || renewed.NotAfter.Before(old.NotAfter) {
+		t.Error("renewing did not keep the key and prolong the certificate")
+	}
+	cli(0, "ca", "renew", "hub.pem", "--new-key", "--out", "hub2.pem")
+	if hub := read("hub2.pem"); pki.Pin(hub) == pki.Pin(read("hub.pem")) || strings.Join(hub.DNSNames, " ") != "hub.example.org koji.example.com" {
+		t.Error("renewing with a new key kept the old one, or lost names")
+	}
+
+	ca := read("hub-ca.pem")
+	revoked, err := pki.OpenRevocations("hub-ca.crl", []*x509.Certificate{ca})
+	if err != nil || revoked.Has(pki.SerialID(old)) {
+		t.Fatalf("the CA's first list: %v", err)
+	}
+	out := cli(0, "ca", "revoke", "alice", "--reason", "keyCompromise")
+	if !strings.Contains(out, "revoked 2") || !strings.Contains(out, "hub-ca.crl has to get to the hub") {
+		t.Errorf("revoke said:\n%s", out)
+	}
+	if out := cli(0, "ca", "revoke", "alice"); !strings.Contains(out, "already revoked") {
+		t.Errorf("once more:\n%s", out)
+	}
+	openssl("Key Compromise", "crl", "-in", "hub-ca.crl", "-noout", "-text", "-CAfile", "hub-ca.pem")
+	if err := os.WriteFile("all.pem", slices.Concat(pki.EncodeCertificate(ca), readFile(t, "hub-ca.crl")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	checked, err := exec.Command("openssl", "verify", "-crl_check", "-CAfile", "all.pem", "alice.pem").CombinedOutput()
+	if err == nil || !strings.Contains(string(checked), "revoked") {
+		t.Errorf("openssl verify: %v\n%s", err, checked)
+	}
+	if out := cli(0, "ca", "show", "alice", "--json"); strings.Count(out, `"state": "revoked"`) != 2 {
+		t.Errorf("show:\n%s", out)
+	}
+	cli(1, "ca", "renew", "alice.pem")
+
+	if err := os.WriteFile("own.csr", []byte("no request"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cli(1, "ca", "user", "carol", "--csr", "own.csr")
+	if out, err := exec.Command("openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "own.key", "-out", "own.csr",
+		"-subj", "/CN=somebody else").CombinedOutput(); err != nil {
+		t.Fatalf("openssl req: %v\n%s", err, out)
+	}
+	cli(0, "ca", "user", "carol", "--csr", "own.csr")
+	if text := string(readFile(t, "carol.pem")); strings.Contains(text, "PRIVATE") || read("carol.pem").Subject.CommonName != "carol" {
+		t.Errorf("certified from a request:\n%s", text)
+	}
+
+	cli(0, "ca", "user", "dave")
+	cli(0, "ca", "export", "dave.pem", "--batch")
+	openssl("subject=CN = dave", "pkcs12", "-in", "dave.p12", "-nokeys", "-passin", "pass:correct horse")
+	openssl("BEGIN PRIVATE KEY", "pkcs12", "-in", "dave.p12", "-nodes", "-passin", "pass:correct horse")
+	if err := exec.Command("openssl", "pkcs12", "-in", "dave.p12", "-nokeys", "-passin", "pass:wrong horse").Run(); err == nil {
+		t.Error("the exported key opens with a wrong passphrase")
+	}
+	cli(1, "ca", "export", "dave.pem", "--batch") // dave.p12 is there
+}
+
+func readFile(t *testing.T, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }

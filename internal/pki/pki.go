@@ -17,11 +17,13 @@
 // The role of a peer is a URI in the subject alternative name,
 // privyseal://ROLE/NAME, never the common name.
 //
-// A CA has a path length of zero: what it certifies cannot certify. Revocation
-// is not here: users are bound to certificate fingerprints, so the binding is
-// what gets removed.
+// A CA has a path length of zero: what it certifies cannot certify. A revocation
+// list (CRL) of a CA is a file that its verifiers read again when it changed, see
+// Revocations: the hub's users are revoked so. Bridge and signer bind their peers
+// to fingerprints instead.
 //
-// Limits: certificates and keys are read from at most 1 MiB of PEM.
+// Limits: certificates and keys are read from at most 1 MiB of PEM, revocation
+// lists from at most 16 MiB with 200,000 entries.
 package pki
 
 import (
