@@ -41,7 +41,7 @@ func TestUsage(t *testing.T) {
 		{"help", []string{"help"}, 0, "add-tag"},
 		{"help of a verb", []string{"add-tag", "--help"}, 0, "--arches"},
 		{"prefix of help", []string{"add-tag", "--he"}, 0, "--arches"},
-		{"unknown verb", []string{"list-tagd", "f40"}, 2, "did you mean list-tagged?"},
+		{"unknown verb", []string{"list-tagd", "f40"}, 2, "did you mean list-tagged or list-tags?"},
 		{"unknown option", []string{"add-tag", "--bogus", "x"}, 2, "no such option: --bogus"},
 		{"unknown short option", []string{"add-tag", "-Z", "x"}, 2, "unknown shorthand flag"},
 		{"unknown option before the verb", []string{"--bogus", "hello"}, 2, "no such option: --bogus"},

@@ -10,12 +10,13 @@ import (
 
 // Groups of verbs in the help.
 const (
-	groupSign  = "sign"
-	groupAdmin = "admin"
-	groupBind  = "bind"
-	groupInfo  = "info"
-	groupMisc  = "misc"
-	groupSite  = "site"
+	groupSign   = "sign"
+	groupAdmin  = "admin"
+	groupBind   = "bind"
+	groupInfo   = "info"
+	groupSearch = "search"
+	groupMisc   = "misc"
+	groupSite   = "site"
 )
 
 // execute runs one command line.
@@ -81,6 +82,7 @@ func (a *App) rootCommand(program string) *cobra.Command {
 	root.AddGroup(
 		&cobra.Group{ID: groupSign, Title: "signing commands:"},
 		&cobra.Group{ID: groupInfo, Title: "info commands:"},
+		&cobra.Group{ID: groupSearch, Title: "search commands:"},
 		&cobra.Group{ID: groupBind, Title: "bind commands:"},
 		&cobra.Group{ID: groupAdmin, Title: "admin commands:"},
 		&cobra.Group{ID: groupSite, Title: "site commands:"},

@@ -36,8 +36,11 @@ var table = []func(*App) *cobra.Command{
 	addUserCommand,
 	grantPermissionCommand,
 	addHostCommand,
-	addTagCommand,
-	addPkgCommand,
+	addTagCommand, editTagCommand, removeTagCommand, lockTagCommand, unlockTagCommand, listTagsCommand,
+	addTagInheritanceCommand, editTagInheritanceCommand, removeTagInheritanceCommand,
+	addPkgCommand, blockPkgCommand, unblockPkgCommand, removePkgCommand, listPkgsCommand,
+	setPkgArchesCommand, setPkgOwnerCommand, setPkgOwnerGlobalCommand,
+	listHistoryCommand, searchCommand, listAPICommand,
 
 	tagInfoCommand,
 	listTagInheritanceCommand,
