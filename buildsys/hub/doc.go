@@ -37,5 +37,11 @@
 // A call is at most Config.MaxRequest bytes (1 MiB without a session), a piece of an upload Config.MaxUpload; values nest at
 // most 64 deep; a walk over inheritance takes at most 100,000 steps; the answers of one multicall are at most 512 MiB together
 // (64 MiB without a session); a peer that stands still for two minutes is cut off; calls without a session
-// hold at most half of the database's readers. There is no limit on the rate of requests, and one process serves one database.
+// hold at most half of the database's readers. There is no limit on the rate of requests.
+//
+// # Several hubs
+//
+// Several hubs may serve one PostgreSQL database and one topdir, behind a balancer or each under its own name: sessions are in
+// the database, uploads are locked on their files, and what the hub keeps in memory is either checked against the database at each
+// use or a wake-up that another hub passes on (store.Hint) and that is not relied on. The scheduler runs in one at a time.
 package hub

@@ -98,6 +98,7 @@ func New(cfg Config, st *store.Store, log *slog.Logger) (*Hub, error) {
 func (h *Hub) Run(ctx context.Context) error {
 	var work sync.WaitGroup
 	work.Go(func() { h.writeTouched(ctx) })
+	work.Go(func() { h.sweepSessions(ctx) })
 	work.Go(func() { h.store.RunHints(ctx, h.hear) })
 	err := h.RunScheduler(ctx)
 	work.Wait()

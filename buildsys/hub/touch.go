@@ -28,6 +28,33 @@ func (h *Hub) touch(session int64, now time.Time) {
 	h.touched.at[session] = now
 }
 
+// sessionsKept is how long a session is on record after its last use; one that can still be used is longer.
+const sessionsKept = 7 * 24 * time.Hour
+
+// sweepSessions deletes old sessions now and then until ctx ends.
+func (h *Hub) sweepSessions(ctx context.Context) {
+	t := time.NewTicker(time.Hour)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			if err := h.deleteOldSessions(ctx); err != nil && ctx.Err() == nil {
+				h.log.Warn("old sessions not deleted", "err", err)
+			}
+		}
+	}
+}
+
+func (h *Hub) deleteOldSessions(ctx context.Context) error {
+	return h.store.Write(ctx, 0, func(tx *store.Tx) error {
+		life := h.cfg.SessionLife
+		_, err := tx.DeleteSessions(tx.Now().Add(-max(sessionsKept, life)), life > 0)
+		return err
+	})
+}
+
 // writeTouched writes them down until ctx ends, and once more then.
 func (h *Hub) writeTouched(ctx context.Context) {
 	t := time.NewTicker(touchEvery)

@@ -108,6 +108,19 @@ func (tx *Tx) CloseChild(id, master int64) error {
 	return err
 }
 
+// DeleteSessions deletes the closed sessions that were last used before a moment, and with unclosed the others too. A master
+// outlasts its subsessions.
+func (tx *Tx) DeleteSessions(before time.Time, unclosed bool) (int64, error) {
+	total := int64(0)
+	for {
+		n, err := tx.execN(`DELETE FROM sessions WHERE update_time < $1 AND (closed OR $2)
+			AND NOT EXISTS (SELECT 1 FROM sessions sub WHERE sub.master = sessions.id)`, micros(before), unclosed)
+		if total += n; err != nil || n == 0 {
+			return total, err
+		}
+	}
+}
+
 // RunsTask tells whether the task is open on the host that the user is.
 func (tx *Tx) RunsTask(user, task int64) (bool, error) {
 	var n int

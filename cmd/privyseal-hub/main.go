@@ -15,7 +15,7 @@ import (
 func main() { daemon.Main("privyseal-hub", run) }
 
 func run(ctx context.Context, log *slog.Logger) error {
-	fs := daemon.FlagSet("privyseal-hub", "--config FILE [init --admin USER]")
+	fs := daemon.FlagSet("privyseal-hub", "--config FILE [init --admin USER | export FILE | import FILE]")
 	config := fs.String("config", "/etc/privyseal/hub.conf", "configuration `file`, section [hub]")
 	if err := daemon.ParseFlags(fs, os.Args[1:]); err != nil {
 		return err
@@ -34,8 +34,14 @@ func run(ctx context.Context, log *slog.Logger) error {
 		})
 	case fs.Arg(0) == "init":
 		return initialize(ctx, settings, fs.Args()[1:])
+	case fs.NArg() == 2 && fs.Arg(0) == "export":
+		return settings.Export(ctx, fs.Arg(1))
+	case fs.NArg() == 2 && fs.Arg(0) == "import":
+		return settings.Import(ctx, fs.Arg(1))
+	case fs.Arg(0) == "export", fs.Arg(0) == "import":
+		return daemon.Usagef("%s needs a file, or - for standard output or input", fs.Arg(0))
 	}
-	return daemon.Usagef("unknown command %q: there is init, and without one the hub serves", fs.Arg(0))
+	return daemon.Usagef("unknown command %q: there are init, export and import, and without one the hub serves", fs.Arg(0))
 }
 
 func initialize(ctx context.Context, settings *hub.Settings, args []string) error {
