@@ -55,6 +55,9 @@ type Settings struct {
 	// VerbosePolicy tells users which rule refused them.
 	VerbosePolicy bool `ini:"verbose_policy"`
 
+	// EmailDomain stands behind a user's name in the address that notifications go to; example.com unless it is set.
+	EmailDomain string `ini:"email_domain"`
+
 	// policy is section [policy]: see docs/hub-policy.md.
 	policy []PolicyText
 }
@@ -98,7 +101,7 @@ func LoadSettings(path string) (*Settings, error) {
 func (s *Settings) config() (Config, error) {
 	c := Config{TopDir: s.TopDir, WebURL: s.WebURL, TopURL: s.TopURL, LoginCreatesUser: s.LoginCreatesUser, CheckClientIP: s.CheckClientIP,
 		SessionLife: s.SessionLife, MaxRequest: s.MaxRequest, MaxUpload: s.MaxUpload, Name: s.Name,
-		Policy: s.policy, MissingPolicyDenies: !s.MissingPolicyOK, VerbosePolicy: s.VerbosePolicy}
+		Policy: s.policy, MissingPolicyDenies: !s.MissingPolicyOK, VerbosePolicy: s.VerbosePolicy, EmailDomain: s.EmailDomain}
 	if s.AttestKey == "" {
 		return c, nil
 	}

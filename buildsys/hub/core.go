@@ -37,8 +37,6 @@ func coreMethods() []Method {
 		{Name: "queryHistory", Args: "tables=None, **kwargs",
 			Doc: "Rows of versioned tables with who made and revoked them: by tag, build, package, user, permission, editor, before, after, " +
 				"beforeEvent, afterEvent, active.", Fn: queryHistory},
-		{Name: "getBuildNotifications", Args: "userID=None", Doc: "The notifications a user asked for.", Fn: nothing([]any{})},
-		{Name: "getBuildNotificationBlocks", Args: "userID=None", Doc: "The notifications a user asked to be spared.", Fn: nothing([]any{})},
 	}
 }
 

@@ -44,6 +44,8 @@ type Config struct {
 	MissingPolicyDenies bool
 	// VerbosePolicy tells in refusals which rule refused.
 	VerbosePolicy bool
+	// EmailDomain stands behind a user's name in the address that notifications go to.
+	EmailDomain string
 }
 
 // Hub is the whole hub of one site.
@@ -80,7 +82,7 @@ func New(cfg Config, st *store.Store, log *slog.Logger) (*Hub, error) {
 		coreMethods(),
 		tagMethods(),
 		policyMethods(), tagStateMethods(), filterMethods(),
-		userMethods(),
+		userMethods(), userGroupMethods(), generatorMethods(), notificationMethods(), volumeMethods(), typeMethods(),
 		sessionMethods(),
 		taggedMethods(),
 		groupMethods(), targetMethods(), externalRepoMethods(), snapshotMethods(),

@@ -1,25 +1,26 @@
 package hub
 
 import (
+	"errors"
+
 	"github.com/privyseal/privyseal/buildsys"
 	"github.com/privyseal/privyseal/buildsys/store"
 )
 
-// findPermission looks a permission up by id or name.
+// findPermission looks a permission up by id or name. Without strict, one that does not exist is nil.
 func (c *Ctx) findPermission(info any, strict bool) (*buildsys.Permission, error) {
-	perms, err := c.tx.Permissions()
+	id, name, err := idOrName(info)
 	if err != nil {
 		return nil, err
 	}
-	for i, p := range perms {
-		if p.Name == info || p.ID == info {
-			return &perms[i], nil
+	p, err := c.tx.Permission(id, name)
+	if errors.Is(err, store.ErrNotFound) {
+		if strict {
+			return nil, buildsys.Errorf(buildsys.FaultGeneric, "No such entry in table permissions: %s", plain(info))
 		}
+		return nil, nil
 	}
-	if strict {
-		return nil, buildsys.Errorf(buildsys.FaultGeneric, "No such entry in table permissions: %s", plain(info))
-	}
-	return nil, nil
+	return p, err
 }
 
 // plain shows an argument in an error as Python's str would.
@@ -115,6 +116,11 @@ func noneIfEmpty(s string) any {
 
 func grantPermission(c *Ctx, a Args) (any, error) {
 	create, desc := a.Bool("create"), a.OptStr("description")
+	if create {
+		if err := checkName(a.Str("permission")); err != nil {
+			return nil, err
+		}
+	}
 	if desc != nil && !create {
 		return nil, buildsys.Errorf(buildsys.FaultGeneric, "Description should be specified only with create.")
 	}
@@ -128,12 +134,8 @@ func grantPermission(c *Ctx, a Args) (any, error) {
 	}
 	switch {
 	case p == nil:
-		name := a.Str("permission")
-		if err := checkName(name); err != nil {
-			return nil, err
-		}
-		p = &buildsys.Permission{Name: name}
-		if p.ID, err = c.tx.CreatePermission(name, desc); err != nil {
+		p = &buildsys.Permission{Name: a.Str("permission")}
+		if p.ID, err = c.tx.CreatePermission(p.Name, desc); err != nil {
 			return nil, err
 		}
 	case desc != nil:
@@ -141,11 +143,11 @@ func grantPermission(c *Ctx, a Args) (any, error) {
 			return nil, err
 		}
 	}
-	hs, err := c.tx.HoldingsOf(u.ID)
+	has, err := c.tx.Holds(u.ID, p.ID)
 	if err != nil {
 		return nil, err
 	}
-	if holds(hs, p.Name, false) {
+	if has {
 		return nil, buildsys.Errorf(buildsys.FaultGeneric, "user %s already has permission: %s", plain(a.Any("userinfo")), p.Name)
 	}
 	return nil, c.tx.Grant(u.ID, p.ID)
@@ -173,12 +175,4 @@ func editPermission(c *Ctx, a Args) (any, error) {
 		return nil, err
 	}
 	return nil, c.tx.SetPermissionDescription(p.ID, a.Str("description"))
-}
-func holds(hs []store.Holding, perm string, throughGroups bool) bool {
-	for _, h := range hs {
-		if h.Perm == perm && (throughGroups || h.Group == "") {
-			return true
-		}
-	}
-	return false
 }

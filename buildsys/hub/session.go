@@ -90,6 +90,11 @@ func (c *Ctx) authenticate(method string) error {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
+	if err == nil && row.Closed && cr.opens(row) {
+		if user, uerr := c.tx.UserByID(row.UserID); uerr == nil && user.Status != buildsys.StatusNormal {
+			return loginsRefused(user.Name) // what ended the session
+		}
+	}
 	// One answer for whatever is wrong: it tells a guesser nothing. The log says more.
 	if err != nil || row.Closed || !cr.opens(row) {
 		c.Log.Warn("session refused", "session", cr.id, "known", err == nil, "closed", row.Closed)
@@ -125,7 +130,7 @@ func (c *Ctx) authenticate(method string) error {
 		return err
 	}
 	if user.Status != buildsys.StatusNormal {
-		return buildsys.Errorf(buildsys.FaultAuth, "logins by %s are not allowed", user.Name)
+		return loginsRefused(user.Name)
 	}
 	c.User = &user
 	c.tx.SetActor(user.ID)
@@ -137,6 +142,10 @@ func (c *Ctx) authenticate(method string) error {
 	}
 	c.Hub.touch(row.ID, c.tx.Now())
 	return nil
+}
+
+func loginsRefused(user string) error {
+	return buildsys.Errorf(buildsys.FaultAuth, "logins by %s are not allowed", user)
 }
 
 // checkExclusive finds out who holds the user's exclusive lock; while somebody else does, few methods may run.

@@ -133,6 +133,8 @@ func TestLogin(t *testing.T) {
 	must(t, admin, "disableUser", "joe")
 	fails(t, buildsys.FaultAuth, joe, "getLoggedInUser")
 	must(t, admin, "enableUser", "joe")
+	fails(t, buildsys.FaultAuth, joe, "getLoggedInUser") // the session ended when he was disabled
+	joe = s.client(t, "joe")
 	must(t, joe, "getLoggedInUser")
 	if err := joe.Logout(t.Context()); err != nil {
 		t.Fatal(err)

@@ -214,7 +214,7 @@ func TestHosts(t *testing.T) {
 		t.Errorf("the user of a host that was added by force: %v", u)
 	}
 	s.as(t, "plain").refused(t, 1004, "plain is a builder", "tagBuild", "t1", "pkg-1-1")
-	c.refused(t, 1000, "invalid architecture", "addHost", "b3", []any{"x86-64;"})
+	c.refused(t, 1000, "Architecture can be only [a-zA-Z0-9_-]", "addHost", "b3", []any{"x86-64;"})
 	if got := c.must(t, "editHost", "b2", xmlrpc.Kwargs{"capacity": 4.5, "arches": "ppc64 noarch"}); got != true {
 		t.Errorf("editHost: %v", got)
 	}

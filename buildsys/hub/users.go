@@ -21,8 +21,15 @@ func userMethods() []Method {
 			Doc: "Rename a user, change its Kerberos principals: [{old: ..., new: ...}].", Fn: editUser},
 		{Name: "enableUser", Mode: ModeWrite, Perm: "admin", Args: "username", Doc: "Let a user log in.",
 			Fn: func(c *Ctx, a Args) (any, error) { return setUserStatus(c, a, buildsys.StatusNormal) }},
-		{Name: "disableUser", Mode: ModeWrite, Perm: "admin", Args: "username", Doc: "Let a user log in no more.",
+		{Name: "disableUser", Mode: ModeWrite, Perm: "admin", Args: "username", Doc: "Let a user log in no more, and end its sessions.",
 			Fn: func(c *Ctx, a Args) (any, error) { return setUserStatus(c, a, buildsys.StatusBlocked) }},
+		{Name: "removeUser", Mode: ModeWrite, Perm: "admin", Args: "userInfo", Fn: removeUser,
+			Doc: "Take all that a user or group may do, and free its name; one who owns something or has changed anything is disabled instead. " +
+				"Returns {name, removed, reason}."},
+		{Name: "addUserKrbPrincipal", Mode: ModeWrite, Perm: "admin", Args: "user, krb_principal", Fn: addUserKrbPrincipal,
+			Doc: "Give a user one more Kerberos principal. Returns the user's id."},
+		{Name: "removeUserKrbPrincipal", Mode: ModeWrite, Perm: "admin", Args: "user, krb_principal", Fn: removeUserKrbPrincipal,
+			Doc: "Take a Kerberos principal from a user. Returns the user's id."},
 		{Name: "hasPerm", Args: "perm, strict=False", Doc: "Whether the caller literally holds a permission; admin implies nothing here.", Fn: hasPerm},
 		{Name: "getPerms", Doc: "The permissions the caller holds.", Fn: getPerms},
 		{Name: "getUserPerms", Args: "userID=None, with_groups=True", Doc: "The permissions of a user.", Fn: getUserPerms},
@@ -33,7 +40,6 @@ func userMethods() []Method {
 			Doc: "Give a permission to a user.", Fn: grantPermission},
 		{Name: "revokePermission", Mode: ModeWrite, Perm: "admin", Args: "userinfo, permission", Doc: "Take a permission from a user.", Fn: revokePermission},
 		{Name: "editPermission", Mode: ModeWrite, Perm: "admin", Args: "permission, description", Doc: "Describe a permission.", Fn: editPermission},
-		{Name: "getUserGroups", Args: "user", Doc: "The groups a user is in.", Fn: getUserGroups},
 	}
 }
 
@@ -53,12 +59,7 @@ func (c *Ctx) findUser(info any, strict bool) (*buildsys.User, error) {
 	case string:
 		u, err = c.tx.UserByName(v)
 	case map[string]any:
-		for _, key := range []string{"id", "name", "krb_principal"} {
-			if val := v[key]; val != nil {
-				return c.findUser(val, strict)
-			}
-		}
-		return nil, buildsys.Errorf(buildsys.FaultGeneric, "a user is given by id, name or krb_principal")
+		u, err = c.findUserOf(v)
 	default:
 		return nil, buildsys.Errorf(buildsys.FaultGeneric, "Invalid type for userInfo: %s", describe(info))
 	}
@@ -74,17 +75,63 @@ func (c *Ctx) findUser(info any, strict bool) (*buildsys.User, error) {
 	return &u, nil
 }
 
+// findUserOf finds the user of whom all is true that a struct says: id, name, krb_principal.
+func (c *Ctx) findUserOf(m map[string]any) (u buildsys.User, err error) {
+	given := false
+	for _, key := range []string{"id", "name", "krb_principal"} {
+		var found buildsys.User
+		switch v := m[key].(type) {
+		case nil:
+			continue
+		case int64:
+			if key != "id" {
+				return u, buildsys.Errorf(buildsys.FaultGeneric, "Invalid type for %s: %s", key, describe(v))
+			}
+			found, err = c.tx.UserByID(v)
+		case string:
+			switch {
+			case v == "":
+				continue
+			case key == "name":
+				found, err = c.tx.UserNamed(v)
+			case key == "krb_principal":
+				found, err = c.tx.UserByPrincipal(v)
+			default:
+				return u, buildsys.Errorf(buildsys.FaultGeneric, "Invalid type for userid: %s", describe(v))
+			}
+		default:
+			return u, buildsys.Errorf(buildsys.FaultGeneric, "Invalid type for %s: %s", key, describe(v))
+		}
+		if err != nil {
+			return u, err
+		}
+		if given && found.ID != u.ID {
+			return u, store.ErrNotFound
+		}
+		u, given = found, true
+	}
+	if !given {
+		return u, buildsys.Errorf(buildsys.FaultGeneric, "a user is given by id, name or krb_principal")
+	}
+	return u, nil
+}
+
 // userMap is a user as getUser shows it.
 func (c *Ctx) userMap(u *buildsys.User, principals bool) (map[string]any, error) {
-	m := map[string]any{"id": u.ID, "name": u.Name, "status": int64(u.Status), "usertype": int64(u.Type)}
 	if principals {
 		ps, err := c.tx.Principals(u.ID)
-		if err != nil {
-			return nil, err
-		}
-		m["krb_principals"] = ps
+		return userStruct(u, ps), err
 	}
+	m := userStruct(u, nil)
+	delete(m, "krb_principals")
 	return m, nil
+}
+
+func userStruct(u *buildsys.User, principals []string) map[string]any {
+	if principals == nil {
+		principals = []string{}
+	}
+	return map[string]any{"id": u.ID, "name": u.Name, "status": int64(u.Status), "usertype": int64(u.Type), "krb_principals": principals}
 }
 
 func getLoggedInUser(c *Ctx, _ Args) (any, error) {
@@ -126,172 +173,52 @@ func getUser(c *Ctx, a Args) (any, error) {
 	return m, nil
 }
 
-func getUserGroups(c *Ctx, a Args) (any, error) {
-	u, err := c.findUser(a.Any("user"), true)
-	if err != nil {
-		return nil, err
-	}
-	groups, err := c.tx.GroupsOf(u.ID)
-	if err != nil {
-		return nil, err
-	}
-	out := []any{}
-	for _, g := range groups {
-		out = append(out, map[string]any{"id": g.ID, "name": g.Name})
-	}
-	return out, nil
-}
-
 func listUsers(c *Ctx, a Args) (any, error) {
-	var types []buildsys.UserType
+	var f store.UserFilter
 	switch v := a.Any("userType").(type) {
 	case nil:
 	case []any:
 		for _, n := range a.Ints("userType") {
-			types = append(types, buildsys.UserType(n))
+			f.Types = append(f.Types, buildsys.UserType(n))
 		}
 		if len(v) == 0 {
-			return []any{}, nil
+			return applyOpts(nil, a.Map("queryOpts"))
 		}
+	case int64, bool:
+		f.Types = []buildsys.UserType{buildsys.UserType(a.Int("userType"))}
 	default:
-		types = []buildsys.UserType{buildsys.UserType(a.Int("userType"))}
+		return nil, buildsys.Errorf(buildsys.FaultParameter, "userType must be integer, list, tuple or None")
 	}
-	users, err := c.tx.Users(store.UserFilter{Types: types})
+	if truth(a.Map("queryOpts")["group"]) {
+		return nil, buildsys.Errorf(buildsys.FaultGeneric, "queryOpts.group is not available for this API")
+	}
+	f.Inherited = a.Bool("inherited_perm")
+	if a.Bool("perm") {
+		perm, err := c.findPermission(a.Any("perm"), true)
+		if err != nil {
+			return nil, err
+		}
+		f.Perm = perm.ID
+	} else if f.Inherited {
+		return nil, buildsys.Errorf(buildsys.FaultGeneric, "inherited_perm option must be used with perm option")
+	}
+	users, err := c.tx.Users(f)
 	if err != nil {
 		return nil, err
 	}
-	var perm *buildsys.Permission
-	if a.Bool("perm") {
-		if perm, err = c.findPermission(a.Any("perm"), true); err != nil {
-			return nil, err
-		}
-	} else if a.Bool("inherited_perm") {
-		return nil, buildsys.Errorf(buildsys.FaultGeneric, "inherited_perm option must be used with perm option")
+	principals, err := c.tx.AllPrincipals()
+	if err != nil {
+		return nil, err
 	}
 	prefix := ""
 	if p := a.OptStr("prefix"); p != nil {
 		prefix = strings.ToLower(*p)
 	}
 	out := []map[string]any{}
-	for _, u := range users {
-		if !strings.HasPrefix(strings.ToLower(u.Name), prefix) {
-			continue
+	for i := range users {
+		if strings.HasPrefix(strings.ToLower(users[i].Name), prefix) {
+			out = append(out, userStruct(&users[i], principals[users[i].ID]))
 		}
-		if perm != nil {
-			hs, err := c.tx.HoldingsOf(u.ID)
-			if err != nil {
-				return nil, err
-			}
-			if !holds(hs, perm.Name, a.Bool("inherited_perm")) {
-				continue
-			}
-		}
-		m, err := c.userMap(&u, true)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, m)
 	}
 	return applyOpts(out, a.Map("queryOpts"))
-}
-
-func createUser(c *Ctx, a Args) (any, error) {
-	name := a.Str("username")
-	if err := checkUserName(name); err != nil {
-		return nil, err
-	}
-	status := buildsys.StatusNormal
-	if s := a.OptInt("status"); s != nil {
-		if *s != 0 && *s != 1 {
-			return nil, buildsys.Errorf(buildsys.FaultGeneric, "invalid status: %d", *s)
-		}
-		status = buildsys.UserStatus(*s)
-	}
-	if u, err := c.findUser(name, false); err != nil || u != nil {
-		if err == nil {
-			err = buildsys.Errorf(buildsys.FaultGeneric, "user already exists: %s", name)
-		}
-		return nil, err
-	}
-	principal := a.OptStr("krb_principal")
-	if principal != nil {
-		if u, err := c.findUser(*principal, false); err != nil || u != nil {
-			if err == nil {
-				err = buildsys.Errorf(buildsys.FaultGeneric, "user with this Kerberos principal already exists: %s", *principal)
-			}
-			return nil, err
-		}
-	}
-	id, err := c.tx.CreateUser(name, status, buildsys.UserNormal)
-	if err == nil && principal != nil {
-		err = c.tx.AddPrincipal(id, *principal)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return id, nil
-}
-
-func editUser(c *Ctx, a Args) (any, error) {
-	u, err := c.findUser(a.Any("userInfo"), true)
-	if err != nil {
-		return nil, err
-	}
-	if name := a.OptStr("name"); name != nil && *name != "" && *name != u.Name {
-		if err := checkUserName(*name); err != nil {
-			return nil, err
-		}
-		if other, err := c.findUser(*name, false); err != nil || other != nil {
-			if err == nil {
-				err = buildsys.Errorf(buildsys.FaultGeneric, "Name %s already taken by user %d", *name, other.ID)
-			}
-			return nil, err
-		}
-		u.Name = *name
-		if err := c.tx.UpdateUser(*u); err != nil {
-			return nil, err
-		}
-	}
-	return nil, c.editPrincipals(u, a.List("krb_principal_mappings"))
-}
-
-// editPrincipals applies [{old, new}]: both, a replacement; one of them, a removal or an addition.
-func (c *Ctx) editPrincipals(u *buildsys.User, pairs []any) error {
-	for _, p := range pairs {
-		m, _ := p.(map[string]any)
-		old, _ := m["old"].(string)
-		added, _ := m["new"].(string)
-		if old == "" && added == "" {
-			return buildsys.Errorf(buildsys.FaultParameter, "krb_principal_mappings: an entry needs old or new")
-		}
-		if old != "" {
-			if ok, err := c.tx.RemovePrincipal(u.ID, old); err != nil || !ok {
-				if err == nil {
-					err = buildsys.Errorf(buildsys.FaultGeneric, "Cannot remove non-existent Kerberos principals: %s", old)
-				}
-				return err
-			}
-		}
-		if added != "" {
-			if other, err := c.findUser(added, false); err != nil || other != nil {
-				if err == nil {
-					err = buildsys.Errorf(buildsys.FaultGeneric, "Cannot add existing Kerberos principals: %s", added)
-				}
-				return err
-			}
-			if err := c.tx.AddPrincipal(u.ID, added); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func setUserStatus(c *Ctx, a Args, status buildsys.UserStatus) (any, error) {
-	u, err := c.findUser(a.Any("username"), true)
-	if err != nil || u.Status == status {
-		return nil, err
-	}
-	u.Status = status
-	return nil, c.tx.UpdateUser(*u)
 }

@@ -47,15 +47,11 @@ func (tx *Tx) InsertChannel(name string, description *string) (int64, error) {
 		SET description = EXCLUDED.description, comment = NULL, enabled = TRUE, removed = FALSE WHERE channels.removed RETURNING id`, name, description)
 }
 
-// UpdateChannel changes a channel's name, description, comment and whether it is enabled. ErrExists tells that the name is
-// taken, also by a channel that was removed.
+// UpdateChannel changes a channel's name, description, comment and whether it is enabled. A removed one that had the name
+// before keeps it with its id behind.
 func (tx *Tx) UpdateChannel(c *Channel) error {
-	var n int
-	if err := tx.row(`SELECT count(*) FROM channels WHERE name = $1 AND id <> $2`, []any{c.Name, c.ID}, &n); err != nil {
+	if _, err := tx.exec(`UPDATE channels SET name = name || '#' || id WHERE name = $1 AND id <> $2 AND removed`, c.Name, c.ID); err != nil {
 		return err
-	}
-	if n > 0 {
-		return ErrExists
 	}
 	_, err := tx.exec(`UPDATE channels SET name = $2, description = $3, comment = $4, enabled = $5 WHERE id = $1`,
 		c.ID, c.Name, c.Description, c.Comment, c.Enabled)

@@ -103,3 +103,21 @@ func (tx *Tx) Revoke(user, perm int64) (bool, error) {
 	n, err := tx.revoke("user_perms", "user_id = $1 AND perm_id = $2", user, perm)
 	return n > 0, err
 }
+
+// Permission finds a permission by its id or, where that is 0, by its name.
+func (tx *Tx) Permission(id int64, name string) (*buildsys.Permission, error) {
+	var w where
+	if id != 0 {
+		w.add("id = ?", id)
+	} else {
+		w.add("name = ?", name)
+	}
+	return one(list(tx, `SELECT id, name, coalesce(description, '') FROM permissions`+w.String(), w.args, scanPermission))
+}
+
+// Holds tells whether a user holds a permission itself.
+func (tx *Tx) Holds(user, perm int64) (bool, error) {
+	var n int
+	err := tx.row(`SELECT count(*) FROM user_perms WHERE user_id = $1 AND perm_id = $2 AND active IS TRUE`, []any{user, perm}, &n)
+	return n > 0, err
+}

@@ -3,6 +3,7 @@ package store
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/privyseal/privyseal/buildsys"
 )
@@ -133,4 +134,11 @@ func (tx *Tx) ReportHost(id int64, load float64, ready bool, data *string) error
 func (tx *Tx) SetHostData(id int64, data string) error {
 	_, err := tx.exec(`UPDATE host SET data = $1 WHERE id = $2`, data, id)
 	return err
+}
+
+// LastSeen is when a host's user last called, nil if it never did.
+func (tx *Tx) LastSeen(user int64) (*time.Time, error) {
+	var last *int64
+	err := tx.row(`SELECT max(update_time) FROM sessions WHERE user_id = $1`, []any{user}, &last)
+	return optTime(last), err
 }

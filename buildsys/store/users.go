@@ -46,8 +46,11 @@ func (tx *Tx) CreateUser(name string, status buildsys.UserStatus, typ buildsys.U
 		SET status = EXCLUDED.status, usertype = EXCLUDED.usertype, removed = FALSE WHERE users.removed RETURNING id`, name, int(status), int(typ))
 }
 
-// UpdateUser changes a user's name, status and type.
+// UpdateUser changes a user's name, status and type. Who had the name before and was removed keeps it with its id behind.
 func (tx *Tx) UpdateUser(u buildsys.User) error {
+	if _, err := tx.exec(`UPDATE users SET name = name || '#' || id WHERE name = $1 AND id <> $2 AND removed`, u.Name, u.ID); err != nil {
+		return err
+	}
 	_, err := tx.exec(`UPDATE users SET name = $2, status = $3, usertype = $4 WHERE id = $1`, u.ID, u.Name, int(u.Status), int(u.Type))
 	return err
 }
