@@ -10,13 +10,16 @@ import (
 
 // Groups of verbs in the help.
 const (
-	groupSign   = "sign"
-	groupAdmin  = "admin"
-	groupBind   = "bind"
-	groupInfo   = "info"
-	groupSearch = "search"
-	groupMisc   = "misc"
-	groupSite   = "site"
+	groupSign     = "sign"
+	groupAdmin    = "admin"
+	groupBind     = "bind"
+	groupInfo     = "info"
+	groupSearch   = "search"
+	groupMisc     = "misc"
+	groupBuild    = "build"
+	groupMonitor  = "monitor"
+	groupDownload = "download"
+	groupSite     = "site"
 )
 
 // execute runs one command line.
@@ -83,6 +86,9 @@ func (a *App) rootCommand(program string) *cobra.Command {
 		&cobra.Group{ID: groupSign, Title: "signing commands:"},
 		&cobra.Group{ID: groupInfo, Title: "info commands:"},
 		&cobra.Group{ID: groupSearch, Title: "search commands:"},
+		&cobra.Group{ID: groupBuild, Title: "build commands:"},
+		&cobra.Group{ID: groupMonitor, Title: "monitor commands:"},
+		&cobra.Group{ID: groupDownload, Title: "download commands:"},
 		&cobra.Group{ID: groupBind, Title: "bind commands:"},
 		&cobra.Group{ID: groupAdmin, Title: "admin commands:"},
 		&cobra.Group{ID: groupSite, Title: "site commands:"},
