@@ -42,6 +42,11 @@ var table = []func(*App) *cobra.Command{
 	setPkgArchesCommand, setPkgOwnerCommand, setPkgOwnerGlobalCommand,
 	listHistoryCommand, searchCommand, listAPICommand,
 
+	buildCommand, chainBuildCommand, cancelCommand, resubmitCommand, makeTaskCommand,
+	listTasksCommand, taskInfoCommand, watchTaskCommand, watchLogsCommand, downloadTaskCommand,
+	freeTaskCommand, assignTaskCommand, setTaskPriorityCommand, restartHostsCommand, schedulerInfoCommand, schedulerLogsCommand,
+	regenRepoCommand, requestRepoCommand, waitRepoCommand, waitRepoRequestCommand, repoInfoCommand, distRepoCommand,
+
 	tagInfoCommand,
 	listTagInheritanceCommand,
 	listTaggedCommand,

@@ -33,9 +33,10 @@ func (w *watched) label() string {
 	return s + " " + taskLabel(w.info)
 }
 
-// taskLabel says what a task does. Requests of methods that this version does
-// not run are not taken apart.
-func taskLabel(t *api.Task) string { return fmt.Sprintf("%s (%s)", t.Method, t.Arch) }
+// taskLabel says what a task does.
+func taskLabel(t *api.Task) string {
+	return taskLabelOf(record{"method": t.Method, "arch": t.Arch, "request": t.Request})
+}
 
 // maxWatched bounds the tasks that one watch follows.
 const maxWatched = 100_000
