@@ -276,5 +276,5 @@ func getBuildConfig(c *Ctx, a Args) (any, error) {
 	if event != 0 {
 		m["query_event"] = event
 	}
-	return m, nil
+	return tagInOrder(m), nil
 }

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/privyseal/privyseal/buildsys"
@@ -22,6 +23,17 @@ func (l *packageList) entry(pkg int64) (buildsys.TagPackage, bool) {
 		return buildsys.TagPackage{}, false
 	}
 	return l.rows[i], true
+}
+
+// together puts the entries of each package behind its first one.
+func (l *packageList) together() {
+	first := map[int64]int{}
+	for i, p := range l.rows {
+		if _, has := first[p.PackageID]; !has {
+			first[p.PackageID] = i
+		}
+	}
+	slices.SortStableFunc(l.rows, func(a, b buildsys.TagPackage) int { return first[a.PackageID] - first[b.PackageID] })
 }
 
 // readPackages resolves the list of f.Tag, or reads plain rows where f names no tag. dups keeps entries that lose, too.
@@ -124,6 +136,9 @@ func listPackages(c *Ctx, a Args) (any, error) {
 	l, err := c.readPackages(f, a.Bool("inherited"), a.Bool("with_dups"))
 	if err != nil {
 		return nil, err
+	}
+	if a.Bool("with_dups") {
+		l.together()
 	}
 	rows := []map[string]any{}
 	for _, p := range l.rows {

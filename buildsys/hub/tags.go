@@ -2,11 +2,14 @@ package hub
 
 import (
 	"errors"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/privyseal/privyseal/buildsys"
 	"github.com/privyseal/privyseal/buildsys/store"
+	"github.com/privyseal/privyseal/buildsys/xmlrpc"
 )
 
 func tagMethods() []Method {
@@ -157,7 +160,24 @@ func getTag(c *Ctx, a Args) (any, error) {
 	if deleted != 0 {
 		m["revoke_event"] = deleted
 	}
-	return m, nil
+	return tagInOrder(m), nil
+}
+
+// tagInOrder is a tag with its members in Koji's order, which people see in JSON.
+func tagInOrder(m map[string]any) xmlrpc.Struct {
+	var out xmlrpc.Struct
+	last := []string{"extra", "query_event", "revoke_event", "config_inheritance"}
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		if !slices.Contains(last, k) {
+			out = append(out, xmlrpc.Member{Name: k, Value: m[k]})
+		}
+	}
+	for _, k := range last {
+		if v, ok := m[k]; ok {
+			out = append(out, xmlrpc.Member{Name: k, Value: v})
+		}
+	}
+	return out
 }
 
 // extraMap decodes extra settings. withBlocked shows each as [blocked, value], else blocked ones are left out.
