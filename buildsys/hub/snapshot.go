@@ -22,7 +22,8 @@ func snapshotMethods() []Method {
 }
 
 // snapshot is one copy of a tag's contents to another tag. What is copied is what the source amounts to, its parents
-// included, since the copy has none; with inheritance it is the source's own, and the parents come along.
+// included, as far as the destination does not amount to it already: one that gets the source's parents, too, has from them
+// what the source has from them.
 //
 // All of it happens at one event, but for the builds, whose order in a tag is that of their events.
 type snapshot struct {
@@ -126,7 +127,7 @@ func (s *snapshot) run() error {
 
 func (s *snapshot) read() (pkgs []buildsys.TagPackage, builds []store.TaggedBuild, groups []*tagGroup, err error) {
 	if s.pkgs {
-		l, err := s.readPackages(store.PackageFilter{Tag: s.src.ID, Event: s.event}, !s.links, false)
+		l, err := s.readPackages(store.PackageFilter{Tag: s.src.ID, Event: s.event}, true, false)
 		if err != nil {
 			return nil, nil, nil, err
 		}
@@ -143,7 +144,7 @@ func (s *snapshot) read() (pkgs []buildsys.TagPackage, builds []store.TaggedBuil
 		slices.Reverse(builds) // the one tagged first comes first
 	}
 	if s.groups {
-		groups, _, err = s.tagGroups(groupQuery{tag: s.src.ID, event: s.event, inherit: !s.links, pkgs: true, reqs: true})
+		groups, _, err = s.tagGroups(groupQuery{tag: s.src.ID, event: s.event, inherit: true, pkgs: true, reqs: true})
 	}
 	return pkgs, builds, groups, err
 }
