@@ -91,28 +91,42 @@ func addGroupCommand(a *App) *cobra.Command {
 		}}.command(a)
 }
 
-// existingGroup is a verb about a group that the tag itself has to have.
-func existingGroup(verb string) func(context.Context, *session, []string) error {
-	return func(ctx context.Context, s *session, args []string) error {
-		groups, err := ownGroups(ctx, s, args[0], false)
-		if err != nil {
-			return err
-		}
-		if findGroup(groups, args[1]) == nil {
-			return failf("", "Group %s doesn't exist within tag %s", args[1], args[0])
-		}
-		return s.api.ChangeGroup(ctx, verb, args[0], args[1])
-	}
-}
-
+// blockGroupCommand blocks what a tag inherits, too: that is what blocks are for. Koji's client refuses it, though its hub
+// does it.
 func blockGroupCommand(a *App) *cobra.Command {
 	return groupVerb{use: "block-group <tag> <group>", short: "Block group in tag", usage: tagAndGroup, gate: true,
-		run: existingGroup(api.GroupBlock)}.command(a)
+		long: "A blocked group is not there for the tag and what inherits from it, whichever parent has it.",
+		run: func(ctx context.Context, s *session, args []string) error {
+			tag, err := s.tag(ctx, args[0], 0)
+			if err != nil {
+				return err
+			}
+			groups, err := s.api.TagGroups(ctx, tag.ID, api.GroupQuery{})
+			if err != nil {
+				return err
+			}
+			if findGroup(groups, args[1]) == nil {
+				return failf("", "Group %s doesn't exist within tag %s", args[1], args[0])
+			}
+			return s.api.ChangeGroup(ctx, api.GroupBlock, args[0], args[1])
+		}}.command(a)
 }
 
 func removeGroupCommand(a *App) *cobra.Command {
 	return groupVerb{use: "remove-group <tag> <group>", short: "Remove group from tag", usage: tagAndGroup, gate: true,
-		run: existingGroup(api.GroupRemove)}.command(a)
+		long: "Removes what the tag itself says about a group. What it inherits shows again: block-group hides\n" +
+			"that, too. The packages that the tag has in the group stay on record, and show when the group is\n" +
+			"added again.",
+		run: func(ctx context.Context, s *session, args []string) error {
+			groups, err := ownGroups(ctx, s, args[0], false)
+			if err != nil {
+				return err
+			}
+			if findGroup(groups, args[1]) == nil {
+				return failf("", "Group %s doesn't exist within tag %s", args[1], args[0])
+			}
+			return s.api.ChangeGroup(ctx, api.GroupRemove, args[0], args[1])
+		}}.command(a)
 }
 
 func unblockGroupCommand(a *App) *cobra.Command {
