@@ -78,12 +78,29 @@ func (c *Ctx) findTagAuto(info any, strict bool) (t *buildsys.Tag, event int64, 
 	return t, event, err
 }
 
-// buildrootTag is the tag whose repository a build root was made from; nil for those of content generators.
+// buildroot is a build root that must exist.
+func (r *policyRun) buildroot(id int64) (*store.Buildroot, error) {
+	b, err := r.tx.BuildrootByID(id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, buildsys.Errorf(buildsys.FaultGeneric, "No such buildroot: %d", id)
+	}
+	return b, err
+}
+
+// buildrootTag is the tag whose repository a build root was made from, as it was then; nil for those of content generators.
 func (r *policyRun) buildrootTag(id int64) (*policyTag, error) {
-	return nil, buildsys.Errorf(buildsys.FaultGeneric, "No such buildroot: %d", id)
+	b, err := r.buildroot(id)
+	if err != nil || b.RepoTagID == nil || b.RepoEvent == nil {
+		return nil, err
+	}
+	return &policyTag{id: *b.RepoTagID, event: *b.RepoEvent, name: *b.RepoTagName}, nil
 }
 
 // buildrootCG is the content generator of a build root, "" for one of this hub's own builders.
 func (r *policyRun) buildrootCG(id int64) (string, error) {
-	return "", buildsys.Errorf(buildsys.FaultGeneric, "No such buildroot: %d", id)
+	b, err := r.buildroot(id)
+	if err != nil || b.CGName == nil {
+		return "", err
+	}
+	return *b.CGName, nil
 }

@@ -42,6 +42,8 @@ var historyTables = map[string]historyTable{
 	"user_perms": {cols: []string{"user_id", "perm_id"}, names: []historyName{historyUser, historyPerm}},
 	"user_groups": {cols: []string{"user_id", "group_id"},
 		names: []historyName{historyUser, named("users", "usergroup", "group_id", "group.name", "user")}},
+	"cg_users": {cols: []string{"user_id", "cg_id"}, names: []historyName{historyUser,
+		named("content_generator", "content_generator", "cg_id", "content_generator.name", "cg")}},
 	"tag_inheritance": {cols: []string{"tag_id", "parent_id", "priority", "maxdepth", "intransitive", "noconfig", "pkg_filter"},
 		bools: []string{"intransitive", "noconfig"},
 		names: []historyName{historyTag, named("tag", "parent", "parent_id", "parent.name", "tag")}},
