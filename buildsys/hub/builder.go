@@ -338,10 +338,15 @@ func taskSetWait(c *Ctx, h *buildsys.Host, a Args) (any, error) {
 	if err := c.tx.SetTaskWaiting(t.ID, true); err != nil || a.Nil("tasks") {
 		return nil, errors.Join(err, c.tx.SetAwaited(t.ID, nil, true))
 	}
-	if err := c.tx.SetAwaited(t.ID, nil, false); err != nil {
+	tasks := a.Ints("tasks")
+	if len(tasks) == 0 {
+		c.Log.Warn("task waits for no subtask", "task", t.ID, "host", h.Name)
+		return nil, nil
+	}
+	if err := c.tx.ClearAwaited(t.ID); err != nil {
 		return nil, err
 	}
-	return nil, c.tx.SetAwaited(t.ID, append([]int64{}, a.Ints("tasks")...), true)
+	return nil, c.tx.SetAwaited(t.ID, tasks, true)
 }
 
 // awaited are the subtasks that a task waits for, those that are over and those that are not.

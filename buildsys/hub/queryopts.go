@@ -61,6 +61,9 @@ func applyOpts(rows []map[string]any, opts map[string]any) (any, error) {
 		if !ok || n < 0 {
 			return nil, bad(key, "a number")
 		}
+		if n == 0 {
+			continue // as in Koji, no limit rather than nothing
+		}
 		if n = min(n, int64(len(rows))); key == "offset" {
 			rows = rows[n:]
 		} else {

@@ -33,7 +33,7 @@ type repoJSON struct {
 // hostRepoInit begins a repository for a newRepo task: its row, and the directory with everything that createrepo needs.
 func hostRepoInit(c *Ctx, h *buildsys.Host, a Args) (any, error) {
 	event := a.Event("event")
-	override, err := readRepoOpts(a.Any("opts"), true)
+	override, err := readRepoOpts(a.Any("opts"), false)
 	if err != nil {
 		return nil, err
 	}

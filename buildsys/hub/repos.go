@@ -66,7 +66,7 @@ func repoInfo(c *Ctx, a Args) (any, error) {
 		}
 		return nil, nil
 	}
-	m, err := c.viewOne(store.RepoView, a.Int("repo_id"))
+	m, err := c.viewOne(store.RepoView, looseArg(a, "repo_id"))
 	if err != nil {
 		return nil, err
 	}
@@ -150,10 +150,10 @@ func (c *Ctx) setRepoState(id int64, to buildsys.RepoState) error {
 	switch {
 	case r.State == to:
 		return nil
-	case r.State == buildsys.RepoDeleted:
-		return buildsys.Errorf(buildsys.FaultGeneric, "Repo %d is deleted", id)
 	case r.State > to && to != buildsys.RepoDeleted:
 		return buildsys.Errorf(buildsys.FaultGeneric, "Invalid repo state transition for repo %d: %s -> %s", id, r.State, to)
+	case r.State == buildsys.RepoDeleted:
+		return buildsys.Errorf(buildsys.FaultGeneric, "Repo %d is deleted", id)
 	}
 	if ok, err := c.tx.SetRepoState(id, r.State, to); err != nil || !ok {
 		return err
@@ -313,8 +313,12 @@ func newRepo(c *Ctx, a Args) (any, error) {
 	if c.Hub.repoConfig().NoNewRepo {
 		return nil, buildsys.Errorf(buildsys.FaultActionNotAllowed, "newRepo api call is disabled")
 	}
-	if err := c.Assert("repo", "regen-repo"); err != nil {
+	if ok, err := c.Has("repo"); err != nil {
 		return nil, err
+	} else if !ok {
+		if err := c.Assert("regen-repo"); err != nil {
+			return nil, err
+		}
 	}
 	if _, err := c.findTag(a.Any("tag"), a.Event("event"), true); err != nil {
 		return nil, err

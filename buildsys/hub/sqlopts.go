@@ -50,6 +50,9 @@ func readOpts(opts map[string]any) (sqlOpts, error) {
 			if !ok || n < 0 {
 				return o, bad("a number")
 			}
+			if n == 0 {
+				continue // as in Koji, no limit rather than nothing
+			}
 			if key == "limit" {
 				o.limit = &n
 			} else {

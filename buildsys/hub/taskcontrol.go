@@ -159,6 +159,9 @@ func assignTask(c *Ctx, a Args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if t.State == buildsys.TaskAssigned && t.HostID != nil && *t.HostID == h.ID && !a.Bool("override") {
+		return true, nil
+	}
 	if a.Bool("force") && t.State != buildsys.TaskFree && !t.State.Finished() {
 		if err := c.freeTask(t); err != nil {
 			return nil, err

@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"slices"
+
 	"github.com/privyseal/privyseal/buildsys"
 	"github.com/privyseal/privyseal/buildsys/xmlrpc"
 )
@@ -37,7 +39,17 @@ func taskCreateMethods() []Method {
 	}
 }
 
-func refuseImage(*Ctx, Args) (any, error) {
+// refuseImage refuses those first who would be refused anyway.
+func refuseImage(c *Ctx, a Args) (any, error) {
+	perm := "image"
+	if _, ok := a.vals["img_type"]; ok {
+		if perm = a.Str("img_type"); !slices.Contains([]string{"livecd", "appliance", "livemedia"}, perm) {
+			return nil, buildsys.Errorf(buildsys.FaultGeneric, "Unrecognized image type: %s", perm)
+		}
+	}
+	if err := c.Assert(perm); err != nil {
+		return nil, err
+	}
 	return nil, buildsys.Errorf(buildsys.FaultGeneric, "Image support not enabled")
 }
 

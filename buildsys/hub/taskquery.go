@@ -94,12 +94,8 @@ func getTaskChildren(c *Ctx, a Args) (any, error) {
 }
 
 func getTaskDescendents(c *Ctx, a Args) (any, error) {
-	root, err := c.findTask(a.Int("task_id"))
-	if err != nil {
-		return nil, err
-	}
 	out := map[string]any{}
-	for todo := []int64{root.ID}; len(todo) > 0; todo = todo[1:] {
+	for todo := []int64{a.Int("task_id")}; len(todo) > 0; todo = todo[1:] {
 		rows, tasks, err := c.children(todo[0], a.Bool("request"))
 		if err != nil {
 			return nil, err

@@ -229,7 +229,8 @@ func (tx *Tx) OpenTask(id, host int64) (bool, error) {
 
 // FreeTask takes a task that is not over from its host, for another one to run.
 func (tx *Tx) FreeTask(id int64) (bool, error) {
-	ok, err := changed(tx.execN(`UPDATE task SET state = $1, host_id = NULL, assign_time = NULL, waiting = FALSE
+	ok, err := changed(tx.execN(`UPDATE task SET state = $1, host_id = NULL, assign_time = NULL,
+		waiting = CASE WHEN waiting IS NULL THEN NULL ELSE FALSE END
 		WHERE id = $2 AND state IN ($1, $3, $4)`, buildsys.TaskFree, id, buildsys.TaskOpen, buildsys.TaskAssigned))
 	return tx.endRuns(id, ok, err)
 }
@@ -279,6 +280,12 @@ func (tx *Tx) SetAwaited(parent int64, children []int64, awaited bool) error {
 		_, err := tx.exec(q, w.args...)
 		return err
 	}, "id")
+}
+
+// ClearAwaited says of the children of a task that are awaited that they are not.
+func (tx *Tx) ClearAwaited(parent int64) error {
+	_, err := tx.exec(`UPDATE task SET awaited = FALSE WHERE parent = $1 AND awaited IS TRUE`, parent)
+	return err
 }
 
 // CancelBuildsOf cancels the builds that a task is building and returns their ids.
