@@ -2,6 +2,8 @@ package hub
 
 import (
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -98,5 +100,63 @@ func TestPolicyRefusals(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", text, err)
 		}
+	}
+}
+
+// TestPolicyOfConfiguration reads the section that docs/hub-policy.md shows, and asks it.
+func TestPolicyOfConfiguration(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/hub-policy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(doc), "    [policy]\n")
+	text, _, _ = strings.Cut(text, "\nThe language")
+	dir := t.TempDir()
+	file := filepath.Join(dir, "hub.conf")
+	head := "[hub]\nlisten = 127.0.0.1:8443\ncert = /c.pem\nca = /ca.pem\ndb = /hub.db\ntopdir = /mnt/koji\nverbose_policy = yes\n"
+	write := func(policy string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(head+policy), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("[policy]" + strings.ReplaceAll("\n"+text, "\n    ", "\n"))
+	s, err := LoadSettings(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := s.config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.TopDir = dir
+	h := testHub(t, cfg)
+	if _, err := h.store.EnsureAdmin(t.Context(), "root"); err != nil {
+		t.Fatal(err)
+	}
+	askAs(t, h, "root", func(c *Ctx) {
+		for tag, want := range map[string]string{"f40": "", "f40-release": "policy violation (tag): ask the release managers [rule: all :: deny ask the release managers]"} {
+			id, err := c.tx.EnsureTag(tag)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.tx.SetTagConfig(buildsys.Tag{ID: id, Name: tag}); err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			if err := c.policyAssert("tag", policyData{"operation": "tag", "tag": tag}, false); err != nil {
+				got = err.Error()
+			}
+			if got != want {
+				t.Errorf("into %s: %q, want %q", tag, got, want)
+			}
+			if err := c.policyAssert("tag", policyData{"operation": "tag", "tag": tag}, true); err != nil {
+				t.Errorf("by force into %s: %v", tag, err)
+			}
+		}
+	})
+	write("[policy]\ntag =\n    all :: allow\n    colour blue :: deny\n")
+	if _, err := LoadSettings(file); err == nil || !strings.Contains(err.Error(), "hub.conf: policy tag, line 11: ") {
+		t.Errorf("a test that does not exist: %v", err)
 	}
 }
