@@ -44,6 +44,23 @@ type Settings struct {
 	// MaxRequest bounds a call, in bytes; MaxUpload one piece of an upload.
 	MaxRequest int   `ini:"max_request"`
 	MaxUpload  int64 `ini:"max_upload"`
+	// HTTPListen is where the hub serves reading without a login over plain http, IP:PORT; nowhere unless it is set.
+	HTTPListen string `ini:"http_listen"`
+	// CRL is a file of revocation lists of the CAs in ca (PEM): whose certificate stands there is refused, and so is what he
+	// has open. It is read again when it changes.
+	CRL string `ini:"crl"`
+	// FrontProxies are proxies whose header Remote-User names the user, by the subjects of their certificates, divided by "|".
+	FrontProxies string `ini:"front_proxies"`
+	// ProxyDNs and ProxyPrincipals are who may log in others (proxyuser): subjects divided by "|", principals by commas.
+	ProxyDNs        string `ini:"proxy_dns"`
+	ProxyPrincipals string `ini:"proxy_principals"`
+	// AllowProxyAuthType lets those name another kind of login than their own.
+	AllowProxyAuthType bool `ini:"allow_proxy_authtype"`
+	// AllowedKrbRealms are the Kerberos realms that may log in, divided by commas; * or nothing: all.
+	AllowedKrbRealms string `ini:"allowed_krb_realms"`
+	// MaxPerAddress and MaxPerUser bound how many calls one address, one user, may have under way; 0: 500.
+	MaxPerAddress int `ini:"max_per_address"`
+	MaxPerUser    int `ini:"max_per_user"`
 	// Name is what the hub calls itself in attestations; weburl's host unless it is set.
 	Name string `ini:"name"`
 	// AttestKey is the Ed25519 key (PEM, PKCS#8) that signs attestations of what tags hold. privyseal-hub init makes it, and
@@ -79,6 +96,14 @@ func LoadSettings(path string) (*Settings, error) {
 	if _, _, err := net.SplitHostPort(s.Listen); err != nil {
 		return nil, fmt.Errorf("%s: listen = %s: want IP:PORT", path, s.Listen)
 	}
+	if s.HTTPListen != "" {
+		if _, _, err := net.SplitHostPort(s.HTTPListen); err != nil {
+			return nil, fmt.Errorf("%s: http_listen = %s: want IP:PORT", path, s.HTTPListen)
+		}
+	}
+	if s.MaxPerAddress < 0 || s.MaxPerUser < 0 {
+		return nil, fmt.Errorf("%s: max_per_address and max_per_user cannot be negative", path)
+	}
 	if !filepath.IsAbs(s.TopDir) {
 		return nil, fmt.Errorf("%s: topdir = %s: want an absolute path", path, s.TopDir)
 	}
@@ -100,7 +125,7 @@ func LoadSettings(path string) (*Settings, error) {
 // config is what the hub itself is told.
 func (s *Settings) config() (Config, error) {
 	c := Config{TopDir: s.TopDir, WebURL: s.WebURL, TopURL: s.TopURL, LoginCreatesUser: s.LoginCreatesUser, CheckClientIP: s.CheckClientIP,
-		SessionLife: s.SessionLife, MaxRequest: s.MaxRequest, MaxUpload: s.MaxUpload, Name: s.Name,
+		SessionLife: s.SessionLife, MaxRequest: s.MaxRequest, MaxUpload: s.MaxUpload, Name: s.Name, Site: s.site(),
 		Policy: s.policy, MissingPolicyDenies: !s.MissingPolicyOK, VerbosePolicy: s.VerbosePolicy, EmailDomain: s.EmailDomain}
 	if s.AttestKey == "" {
 		return c, nil
@@ -162,6 +187,9 @@ func (s *Settings) Main(ctx context.Context, log *slog.Logger, ready func(net.Ad
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
+	if cfg.Site.Revocations, err = s.revocations(log); err != nil {
+		return err
+	}
 	h, err := New(cfg, st, log)
 	if err != nil {
 		return err
@@ -174,7 +202,7 @@ func (s *Settings) Main(ctx context.Context, log *slog.Logger, ready func(net.Ad
 		defer stop()
 		ran <- h.Run(ctx)
 	}()
-	err = h.Serve(ctx, s.Listen, TLS{CertFile: s.Cert, KeyFile: s.Key, CAFile: s.CA}, ready)
+	err = h.Serve(ctx, s.Listen, TLS{CertFile: s.Cert, KeyFile: s.Key, CAFile: s.CA, HTTPListen: s.HTTPListen}, ready)
 	stop()
 	return errors.Join(err, <-ran)
 }

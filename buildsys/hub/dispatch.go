@@ -21,6 +21,11 @@ type request struct {
 	hostIP string
 	method string            // the outermost one: multiCall for its calls
 	peer   *x509.Certificate // verified; nil without one
+
+	plain      bool   // came over plain http
+	negotiated bool   // offered a ticket or a password to HTTP
+	proxied    bool   // came through a front proxy
+	remoteUser string // whom that one names
 }
 
 // serveCall answers one XML-RPC request.
@@ -48,6 +53,11 @@ func (h *Hub) serveCall(w http.ResponseWriter, r *http.Request) {
 	if errors.Is(err, errCut) {
 		// Part of the answer has left; only a broken connection tells the client that it is a part.
 		panic(http.ErrAbortHandler)
+	}
+	if errors.Is(err, errBusy) {
+		c.Log.Warn("too many calls under way", "user", c.userName(), "most", h.crowd.users.max)
+		tellBusy(w, "User "+c.userName())
+		return
 	}
 	f := c.fault(err)
 	c.Log.Info("call refused", "user", c.userName(), "code", f.Code, "fault", f.String, "took", time.Since(start))
@@ -91,7 +101,9 @@ func (h *Hub) answer(c *Ctx, w http.ResponseWriter, r *http.Request, method stri
 	if err != nil {
 		return err
 	}
-	c.req = &request{cred: cred, hostIP: h.hostIP(r), method: method, peer: peerOf(r)}
+	if c.req, err = h.requestOf(r, cred, method); err != nil {
+		return err
+	}
 	mode := h.modeOf(method, params, cred == nil)
 	if cred == nil && mode != ModeWrite {
 		// An answer holds its snapshot for as long as the client takes to read it: strangers share half of what there is, so
@@ -109,6 +121,13 @@ func (h *Hub) answer(c *Ctx, w http.ResponseWriter, r *http.Request, method stri
 	defer func() { c.tx.Rollback() }() // c.tx changes when a deferred method begins to write
 	if err := c.authenticate(method); err != nil {
 		return err
+	}
+	if c.User != nil {
+		leave, ok := h.crowd.users.enter(c.User.ID)
+		if !ok {
+			return errBusy
+		}
+		defer leave()
 	}
 	v, err := c.run(method, params)
 	if err != nil {

@@ -44,6 +44,8 @@ type Config struct {
 	MissingPolicyDenies bool
 	// VerbosePolicy tells in refusals which rule refused.
 	VerbosePolicy bool
+	// Site is how the hub meets the world around it.
+	Site SiteConfig
 	// EmailDomain stands behind a user's name in the address that notifications go to.
 	EmailDomain string
 }
@@ -55,6 +57,7 @@ type Hub struct {
 	log     *slog.Logger
 	table   table
 	touched touched
+	crowd   limiter
 	// strangers holds a place for each call without a session that reads: see answer.
 	strangers chan struct{}
 	policies  policies
@@ -73,7 +76,7 @@ func New(cfg Config, st *store.Store, log *slog.Logger) (*Hub, error) {
 	if cfg.MaxUpload == 0 {
 		cfg.MaxUpload = 1 << 30
 	}
-	h := &Hub{cfg: cfg, store: st, log: log, strangers: make(chan struct{}, max(1, st.Readers()/2))}
+	h := &Hub{cfg: cfg, store: st, log: log, crowd: newLimiter(cfg.Site), strangers: make(chan struct{}, max(1, st.Readers()/2))}
 	var err error
 	if h.policies, err = newPolicies(cfg.Policy); err != nil {
 		return nil, err

@@ -41,39 +41,34 @@ func sslLogin(c *Ctx, a Args) (any, error) {
 	if c.User != nil {
 		return nil, buildsys.Errorf(buildsys.FaultAuth, "Already logged in")
 	}
+	who, err := c.identify()
+	if err != nil {
+		return nil, err
+	}
 	if a.Bool("proxyuser") {
-		return nil, buildsys.Errorf(buildsys.FaultAuth, "logging in for another user is not allowed here: leave proxyuser out")
-	}
-	if c.req.peer == nil {
-		return nil, buildsys.Errorf(buildsys.FaultAuth, "could not verify client: no client certificate of this hub's CA came with the connection; set cert in the client's configuration to one")
-	}
-	name := c.req.peer.Subject.CommonName
-	if name == "" {
-		return nil, buildsys.Errorf(buildsys.FaultAuth, "unable to get user information (CN) from client certificate")
-	}
-	user, err := c.tx.UserNamed(name)
-	if errors.Is(err, store.ErrNotFound) {
-		if !c.Hub.cfg.LoginCreatesUser {
-			return nil, buildsys.Errorf(buildsys.FaultAuth, "Unknown user: %s", name)
+		var authType *int64
+		if !a.Nil("proxyauthtype") {
+			t := a.Int("proxyauthtype")
+			authType = &t
 		}
-		if err := checkUserName(name); err != nil {
+		if who, err = c.actFor(who, a.Str("proxyuser"), authType); err != nil {
 			return nil, err
 		}
-		user = buildsys.User{Name: name}
-		user.ID, err = c.tx.CreateUser(name, buildsys.StatusNormal, buildsys.UserNormal)
 	}
+	user, err := c.userOf(who)
 	if err != nil {
 		return nil, err
 	}
 	if user.Status != buildsys.StatusNormal || user.Type == buildsys.UserGroup {
-		return nil, buildsys.Errorf(buildsys.FaultAuth, "logins by %s are not allowed", name)
+		return nil, buildsys.Errorf(buildsys.FaultAuth, "logins by %s are not allowed", user.Name)
 	}
 	c.tx.SetActor(user.ID)
 	if a.Bool("renew") && c.Session != nil {
-		return c.renew(user)
+		return c.renew(user, who)
 	}
 	key := newKey(user.ID)
-	id, err := c.tx.CreateSession(store.Session{UserID: user.ID, KeyHash: hashKey(key), AuthType: buildsys.AuthSSL, HostIP: c.req.hostIP})
+	id, err := c.tx.CreateSession(store.Session{UserID: user.ID, KeyHash: hashKey(key), AuthType: who.authType, HostIP: c.req.hostIP,
+		Cert: who.cert})
 	if err != nil {
 		return nil, err
 	}
@@ -82,13 +77,13 @@ func sslLogin(c *Ctx, a Args) (any, error) {
 			return nil, err
 		}
 	}
-	c.Log.Info("login", "user", name, "session", id, "from", c.req.hostIP)
+	c.Log.Info("login", "user", user.Name, "session", id, "from", c.req.hostIP)
 	return sessionReply(id, key), nil
 }
 
 // renew gives an expired session, which the request has shown the key of, a new key. Its id, its subsessions and its
 // exclusive lock stay.
-func (c *Ctx) renew(user buildsys.User) (any, error) {
+func (c *Ctx) renew(user buildsys.User, who identity) (any, error) {
 	s := c.Session
 	if s.row.UserID != user.ID {
 		return nil, buildsys.Errorf(buildsys.FaultAuth, "session %d is not %s's", s.ID, user.Name)
@@ -103,14 +98,17 @@ func (c *Ctx) renew(user buildsys.User) (any, error) {
 		}
 	}
 	key := newKey(user.ID)
-	if err := c.tx.RenewSession(s.ID, hashKey(key)); err != nil {
+	if err := c.tx.RenewSession(s.ID, hashKey(key), who.cert); err != nil {
 		return nil, err
 	}
 	c.Log.Info("session renewed", "user", user.Name, "session", s.ID)
 	return sessionReply(s.ID, key), nil
 }
 
-func passwordLogin(*Ctx, Args) (any, error) {
+func passwordLogin(c *Ctx, _ Args) (any, error) {
+	if c.req.plain {
+		return nil, errPlainLogin(c.Hub)
+	}
 	return nil, buildsys.Errorf(buildsys.FaultAuth, "this hub knows no passwords: log in with a TLS client certificate (authtype = ssl)")
 }
 
@@ -147,7 +145,7 @@ func subsession(c *Ctx, _ Args) (any, error) {
 	}
 	key := newKey(c.User.ID)
 	id, err := c.tx.CreateSession(store.Session{UserID: c.User.ID, KeyHash: hashKey(key), AuthType: c.Session.AuthType,
-		HostIP: c.Session.HostIP, Master: &master})
+		HostIP: c.Session.HostIP, Master: &master, Cert: c.Session.row.Cert})
 	if err != nil {
 		return nil, err
 	}

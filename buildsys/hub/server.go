@@ -32,7 +32,15 @@ func (h *Hub) Handler() http.Handler {
 
 // serveHub tells uploads from calls: the first have a query with a file name and a body that is no XML.
 func (h *Hub) serveHub(w http.ResponseWriter, r *http.Request) {
+	leave, ok := h.admit(w, r)
+	if !ok {
+		return
+	}
+	defer leave()
 	w, r = paced(w, r)
+	if h.refusePlain(w, r) {
+		return
+	}
 	if r.Method == http.MethodPost && r.Header.Get("Content-Type") == "application/octet-stream" {
 		h.serveUpload(w, r)
 		return
@@ -45,6 +53,8 @@ type TLS struct {
 	CertFile, KeyFile string
 	// CAFile holds the CAs whose certificates may log in.
 	CAFile string
+	// HTTPListen is where reading without a login is served over plain http; nowhere unless it is set.
+	HTTPListen string
 }
 
 // config asks for a client certificate and does not insist: reading needs no login.
@@ -99,6 +109,12 @@ func (h *Hub) Serve(ctx context.Context, addr string, t TLS, ready func(net.Addr
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ErrorLog:          slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),
 	}
+	stopPlain, err := h.servePlain(ctx, srv, t.HTTPListen)
+	if err != nil {
+		ln.Close()
+		return err
+	}
+	defer stopPlain()
 	failed := make(chan error, 1)
 	go func() { failed <- srv.ServeTLS(ln, "", "") }()
 	ready(ln.Addr())

@@ -6,7 +6,6 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"errors"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -99,6 +98,10 @@ func (c *Ctx) authenticate(method string) error {
 	if err != nil || row.Closed || !cr.opens(row) {
 		c.Log.Warn("session refused", "session", cr.id, "known", err == nil, "closed", row.Closed)
 		return buildsys.Errorf(buildsys.FaultAuth, "Invalid session or bad credentials")
+	}
+	if c.Hub.cfg.Site.Revocations.Has(row.Cert) {
+		c.Log.Warn("session refused: its certificate is revoked", "session", cr.id)
+		return buildsys.Errorf(buildsys.FaultAuth, "the certificate that session %d was opened with is revoked", cr.id)
 	}
 	if row.HostIP != "-" && row.HostIP != c.req.hostIP {
 		c.Log.Warn("session refused: it was opened from another address", "session", cr.id, "opened_from", row.HostIP)
@@ -202,9 +205,5 @@ func (h *Hub) hostIP(r *http.Request) string {
 	if !h.cfg.CheckClientIP {
 		return "-"
 	}
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
+	return h.clientAddress(r)
 }

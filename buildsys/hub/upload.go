@@ -131,7 +131,9 @@ func (h *Hub) mayUpload(c *Ctx, r *http.Request, t *uploadTarget) error {
 	if err != nil {
 		return err
 	}
-	c.req = &request{cred: cred, hostIP: h.hostIP(r), method: "upload", peer: peerOf(r)}
+	if c.req, err = h.requestOf(r, cred, "upload"); err != nil {
+		return err
+	}
 	if err := c.begin(false); err != nil {
 		return err
 	}

@@ -20,16 +20,17 @@ type Session struct {
 	Start      time.Time
 	Update     time.Time
 	Renew      *time.Time
+	Cert       string // pki.SerialID of the client certificate; "" without one
 }
 
 const sessionCols = `id, user_id, key_hash, authtype, hostip, callnum, master, coalesce(exclusive, FALSE), expired, closed,
-	start_time, update_time, renew_time`
+	start_time, update_time, renew_time, coalesce(cert, '')`
 
 func scanSession(scan func(...any) error, s *Session) error {
 	var start, update int64
 	var renew *int64
 	if err := scan(&s.ID, &s.UserID, &s.KeyHash, &s.AuthType, &s.HostIP, &s.CallNum, &s.Master, &s.Exclusive, &s.Expired,
-		&s.Closed, &start, &update, &renew); err != nil {
+		&s.Closed, &start, &update, &renew, &s.Cert); err != nil {
 		return err
 	}
 	s.Start, s.Update, s.Renew = fromMicros(start), fromMicros(update), optTime(renew)
@@ -60,14 +61,18 @@ func (tx *Tx) ExclusiveSession(user int64) (int64, error) {
 // CreateSession opens a session.
 func (tx *Tx) CreateSession(s Session) (int64, error) {
 	now := micros(tx.Now())
-	return tx.insert(`INSERT INTO sessions (user_id, key_hash, authtype, hostip, master, start_time, update_time)
-		VALUES ($1, $2, $3, $4, $5, $6, $6) RETURNING id`, s.UserID, s.KeyHash, int(s.AuthType), s.HostIP, s.Master, now)
+	var cert *string
+	if s.Cert != "" {
+		cert = &s.Cert
+	}
+	return tx.insert(`INSERT INTO sessions (user_id, key_hash, authtype, hostip, master, start_time, update_time, cert)
+		VALUES ($1, $2, $3, $4, $5, $6, $6, $7) RETURNING id`, s.UserID, s.KeyHash, int(s.AuthType), s.HostIP, s.Master, now, cert)
 }
 
-// RenewSession gives an expired session a new key and a new life.
-func (tx *Tx) RenewSession(id int64, keyHash string) error {
-	_, err := tx.exec(`UPDATE sessions SET key_hash = $2, expired = FALSE, callnum = NULL, update_time = $3, renew_time = $3 WHERE id = $1`,
-		id, keyHash, micros(tx.Now()))
+// RenewSession gives an expired session a new key, a new life and the certificate that it was renewed with.
+func (tx *Tx) RenewSession(id int64, keyHash, cert string) error {
+	_, err := tx.exec(`UPDATE sessions SET key_hash = $2, expired = FALSE, callnum = NULL, update_time = $3, renew_time = $3, cert = $4 WHERE id = $1`,
+		id, keyHash, micros(tx.Now()), cert)
 	return err
 }
 
