@@ -29,12 +29,18 @@ type server struct {
 
 func startServer(t *testing.T, cfg Config) *server {
 	t.Helper()
-	h := testHub(t, cfg)
-	if _, err := h.store.EnsureAdmin(t.Context(), "admin"); err != nil {
-		t.Fatal(err)
-	}
 	ca, err := pki.NewCA("hub CA", time.Hour)
 	if err != nil {
+		t.Fatal(err)
+	}
+	return startServerOf(t, ca, cfg)
+}
+
+// startServerOf is startServer with a CA that the configuration had to know.
+func startServerOf(t *testing.T, ca *pki.CA, cfg Config) *server {
+	t.Helper()
+	h := testHub(t, cfg)
+	if _, err := h.store.EnsureAdmin(t.Context(), "admin"); err != nil {
 		t.Fatal(err)
 	}
 	s := &server{Hub: h, ca: ca}
