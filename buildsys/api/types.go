@@ -12,8 +12,9 @@ type User struct {
 
 // Permission is something a user may be granted.
 type Permission struct {
-	ID   int64  `koji:"id"`
-	Name string `koji:"name"`
+	ID          int64   `koji:"id" json:"id"`
+	Name        string  `koji:"name" json:"name"`
+	Description *string `koji:"description" json:"description"`
 }
 
 // Event is a moment in the hub's history.
@@ -85,6 +86,7 @@ type Build struct {
 	Release      string   `koji:"release"`
 	Epoch        *int64   `koji:"epoch"`
 	NVR          string   `koji:"nvr"`
+	VolumeID     int64    `koji:"volume_id"`
 	State        int64    `koji:"state"`
 	TaskID       *int64   `koji:"task_id"`
 	OwnerName    string   `koji:"owner_name"`

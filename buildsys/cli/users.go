@@ -1,6 +1,10 @@
 package cli
 
 import (
+	"context"
+	"slices"
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/privyseal/privyseal/buildsys"
@@ -45,36 +49,104 @@ func given[T any](cmd *cobra.Command, name string, v *T) *T {
 	return v
 }
 
-func grantPermissionCommand(a *App) *cobra.Command {
-	cmd := a.newCommand(groupAdmin, "grant-permission [options] <permission> <user> [<user> ...]", "Grant a permission to a user")
-	create := cmd.Flags().Bool("new", false, "create this permission if it does not exist")
-	description := cmd.Flags().String("description", "", "description of the new permission")
+// oneUser reads the only argument of the verbs about one user.
+func oneUser(cmd *cobra.Command, args []string, doing string) error {
+	switch {
+	case len(args) < 1:
+		return usagef(cmd, "You must specify the username of the user to %s", doing)
+	case len(args) > 1:
+		return usagef(cmd, "This command only accepts one argument (username)")
+	}
+	return nil
+}
+
+func enableUserCommand(a *App) *cobra.Command {
+	return a.userSwitch("enable-user <username>", "Enable logins by a user", "enable", true)
+}
+
+func disableUserCommand(a *App) *cobra.Command {
+	cmd := a.userSwitch("disable-user <username>", "Disable logins by a user", "disable", false)
+	cmd.Long = "Lets a user log in no more, and ends the sessions that the user has."
+	return cmd
+}
+
+func (a *App) userSwitch(use, short, doing string, enabled bool) *cobra.Command {
+	cmd := a.newCommand(groupAdmin, use, short)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		switch {
-		case len(args) < 2:
-			return usagef(cmd, "Please specify a permission and at least one user")
-		case *description != "" && !*create:
-			return usagef(cmd, "Option new must be specified with option description.")
+		if err := oneUser(cmd, args, doing); err != nil {
+			return err
 		}
 		ctx := cmd.Context()
 		s, err := a.login(ctx)
 		if err != nil {
 			return err
 		}
-		users := make([]*api.User, 0, len(args)-1)
-		for _, name := range args[1:] {
-			user, err := s.api.User(ctx, name)
+		return s.api.EnableUser(ctx, args[0], enabled)
+	}
+	return cmd
+}
+
+func editUserCommand(a *App) *cobra.Command {
+	cmd := a.newCommand(groupAdmin, "edit-user <username> [options]", "Alter user information")
+	fs := cmd.Flags()
+	rename := fs.String("rename", "", "rename the user")
+	change := fs.StringArray("edit-krb", nil, "change a Kerberos principal of the user: `OLD=NEW`")
+	add := fs.StringArray("add-krb", nil, "add a Kerberos principal to the user")
+	remove := fs.StringArray("remove-krb", nil, "remove a Kerberos principal of the user")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := oneUser(cmd, args, "edit"); err != nil {
+			return err
+		}
+		principals := []any{}
+		for _, pair := range *change {
+			old, now, ok := strings.Cut(pair, "=")
+			if !ok {
+				return usagef(cmd, "--edit-krb %s: give OLD=NEW", pair)
+			}
+			principals = append(principals, map[string]any{"old": argValue(old), "new": argValue(now)})
+		}
+		for _, p := range *add {
+			principals = append(principals, map[string]any{"old": nil, "new": argValue(p)})
+		}
+		for _, p := range *remove {
+			principals = append(principals, map[string]any{"old": argValue(p), "new": nil})
+		}
+		ctx := cmd.Context()
+		s, err := a.login(ctx)
+		if err != nil {
+			return err
+		}
+		return s.api.EditUser(ctx, args[0], given(cmd, "rename", rename), principals)
+	}
+	return cmd
+}
+
+func removeUserCommand(a *App) *cobra.Command {
+	cmd := a.newCommand(groupAdmin, "remove-user <username> [<username> ...]", "Remove users or groups of users")
+	cmd.Long = "Takes everything from users or groups that they may do, ends their sessions and gives their\n" +
+		"names back. One who owns builds, packages or tasks or has changed anything is on record: that\n" +
+		"user is disabled instead, and the name stays taken. The user of a builder goes with remove-host."
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) < 1 {
+			return usagef(cmd, "You must specify the username of the user to remove")
+		}
+		ctx := cmd.Context()
+		s, err := a.login(ctx)
+		if err != nil {
+			return err
+		}
+		if _, err := s.users(ctx, args); err != nil {
+			return err
+		}
+		for _, name := range args {
+			r, err := s.api.RemoveUser(ctx, name)
 			if err != nil {
 				return err
 			}
-			if user == nil {
-				return failf("", "No such user: %s", name)
-			}
-			users = append(users, user)
-		}
-		for _, user := range users {
-			if err := s.api.GrantPermission(ctx, user.Name, args[0], *create, *description); err != nil {
-				return err
+			if r.Removed {
+				a.println("Removed user " + r.Name)
+			} else {
+				a.printf("Disabled user %s, who %s\n", r.Name, orNone(r.Reason))
 			}
 		}
 		return nil
@@ -82,32 +154,157 @@ func grantPermissionCommand(a *App) *cobra.Command {
 	return cmd
 }
 
-func addHostCommand(a *App) *cobra.Command {
-	cmd := a.newCommand(groupAdmin, "add-host [options] <hostname> <arch> [<arch> ...]", "Add a host")
-	principal := cmd.Flags().String("krb-principal", "", "a Kerberos principal other than the default")
-	force := cmd.Flags().Bool("force", false, "turn an existing regular user into a host")
+// users finds users who all have to be there.
+func (s *session) users(ctx context.Context, names []string) ([]*api.User, error) {
+	found := make([]*api.User, len(names))
+	for i, name := range names {
+		u, err := s.api.User(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if u == nil {
+			return nil, failf("list-users --usertype=any shows those there are", "No such user: %s", name)
+		}
+		found[i] = u
+	}
+	return found, nil
+}
+
+// userTypes are the types of users as options name them.
+var userTypes = map[string]any{"NORMAL": int64(buildsys.UserNormal), "HOST": int64(buildsys.UserHost), "GROUP": int64(buildsys.UserGroup), "ANY": nil, "ALL": nil}
+
+func listUsersCommand(a *App) *cobra.Command {
+	cmd := a.newCommand(groupAdmin, "list-users [options]", "List of users")
+	fs := cmd.Flags()
+	userType := fs.String("usertype", "NORMAL", "list users of a type: NORMAL, HOST, GROUP, or any")
+	prefix := fs.String("prefix", "", "list users whose names begin so")
+	perm := fs.String("perm", "", "list users that have a permission")
+	inherited := fs.Bool("inherited-perm", false, "consider permissions of groups, too")
+	a.listing(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if len(args) < 2 {
-			return usagef(cmd, "Please specify a hostname and at least one arch")
+		switch {
+		case len(args) > 0:
+			return usagef(cmd, "This command takes no arguments")
+		case *inherited && *perm == "":
+			return usagef(cmd, "inherited_perm option must be used with perm option")
 		}
 		ctx := cmd.Context()
 		s, err := a.login(ctx)
 		if err != nil {
 			return err
 		}
-		host, err := s.api.Host(ctx, args[0])
+		typ, ok := userTypes[strings.ToUpper(*userType)]
+		if !ok {
+			return failf("give NORMAL, HOST, GROUP or any", "Invalid usertype: %s", *userType)
+		}
+		opts := map[string]any{"userType": typ}
+		if *prefix != "" {
+			opts["prefix"] = *prefix
+		}
+		if *perm != "" {
+			perms, err := s.api.AllPerms(ctx)
+			if err != nil {
+				return err
+			}
+			if !slices.ContainsFunc(perms, func(p api.Permission) bool { return p.Name == *perm }) {
+				return failf("list-permissions shows those there are", "Invalid permission: %s", *perm)
+			}
+			opts["perm"] = *perm
+			if *inherited {
+				opts["inherited_perm"] = true
+			}
+		}
+		users, err := s.api.ListUsers(ctx, opts)
 		if err != nil {
 			return err
 		}
-		if host != nil {
-			return failf("", "%s is already in the database", args[0])
+		if a.opts.json {
+			return a.printJSON(notNil(users))
 		}
-		id, err := s.api.AddHost(ctx, args[0], args[1:], given(cmd, "krb-principal", principal), *force)
-		if err != nil {
-			return err
+		for _, u := range users {
+			a.println(u.Name)
 		}
-		a.printf("%s added: id %d\n", args[0], id)
 		return nil
 	}
 	return cmd
+}
+
+type userJSON struct {
+	*api.Account
+	Permissions []string `json:"permissions"`
+	Packages    int64    `json:"packages"`
+	Tasks       int64    `json:"tasks"`
+	Builds      int64    `json:"builds"`
+}
+
+func userInfoCommand(a *App) *cobra.Command {
+	cmd := a.newCommand(groupAdmin, "userinfo [options] <username> [<username> ...]", "Show information about a user")
+	a.listing(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) < 1 {
+			return usagef(cmd, "You must specify at least one username")
+		}
+		ctx := cmd.Context()
+		s, err := a.anonymous(ctx)
+		if err != nil {
+			return err
+		}
+		found, err := s.api.Accounts(ctx, args)
+		if err != nil {
+			return err
+		}
+		var users []*api.Account
+		var ids []int64
+		for i, u := range found {
+			if u == nil {
+				a.term.warn("No such user: %s\n", args[i])
+				continue
+			}
+			users, ids = append(users, u), append(ids, u.ID)
+		}
+		counts, err := s.api.UserCounts(ctx, ids)
+		if err != nil {
+			return err
+		}
+		if a.opts.json {
+			out := make([]userJSON, len(users))
+			for i, u := range users {
+				c := counts[i]
+				out[i] = userJSON{u, c.Perms, c.Packages, c.Tasks, c.Builds}
+			}
+			return a.printJSON(out)
+		}
+		for i, u := range users {
+			a.printUser(u, counts[i])
+		}
+		return nil
+	}
+	return cmd
+}
+
+func (a *App) printUser(u *api.Account, n api.UserCounts) {
+	a.printf("User name: %s\nUser ID: %d\n", u.Name, u.ID)
+	slices.Sort(u.Groups)
+	for _, l := range []struct {
+		title  string
+		items  []string
+		always bool
+	}{{"krb principals:", u.Principals, true}, {"Permissions:", n.Perms, false}, {"Groups:", u.Groups, false}} {
+		if len(l.items) > 0 || l.always {
+			a.println(l.title)
+		}
+		for _, item := range l.items {
+			a.println("  " + item)
+		}
+	}
+	a.printf("Status: %s\nUsertype: %s\n", buildsys.UserStatus(u.Status), buildsys.UserType(u.UserType))
+	a.printf("Number of packages: %d\nNumber of tasks: %d\nNumber of builds: %d\n\n", n.Packages, n.Tasks, n.Builds)
+}
+
+// notNil makes the JSON of an empty list [] and not null.
+func notNil[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
 }
