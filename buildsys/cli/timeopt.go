@@ -59,6 +59,9 @@ func parseMoment(s string, now time.Time) (float64, error) {
 	}
 	text := strings.Join(words, " ")
 	text = strings.NewReplacer(" pm", " PM", " am", " AM", "0pm", "0PM", "0am", "0AM").Replace(text)
+	if at, err := time.ParseInLocation("Mon Jan 2 15:04:05 2006", text, time.Local); err == nil {
+		return float64(at.Unix()), nil
+	}
 	for _, d := range append(momentDates, "") {
 		for _, t := range momentTimes {
 			for _, z := range momentZones {
