@@ -75,6 +75,9 @@ type Settings struct {
 	// EmailDomain stands behind a user's name in the address that notifications go to; example.com unless it is set.
 	EmailDomain string `ini:"email_domain"`
 
+	// sinks are the sections [webhook NAME] and [amqp NAME].
+	sinks []Sink
+
 	// policy is section [policy]: see docs/hub-policy.md.
 	policy []PolicyText
 }
@@ -86,7 +89,11 @@ func LoadSettings(path string) (*Settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := f.Decode("hub", s, "policy"); err != nil {
+	also := append(sinkSections(f), "policy")
+	if err := f.Decode("hub", s, also...); err != nil {
+		return nil, err
+	}
+	if s.sinks, err = readSinks(f); err != nil {
 		return nil, err
 	}
 	s.policy = policySection(f.Section("policy"))
@@ -125,7 +132,7 @@ func LoadSettings(path string) (*Settings, error) {
 // config is what the hub itself is told.
 func (s *Settings) config() (Config, error) {
 	c := Config{TopDir: s.TopDir, WebURL: s.WebURL, TopURL: s.TopURL, LoginCreatesUser: s.LoginCreatesUser, CheckClientIP: s.CheckClientIP,
-		SessionLife: s.SessionLife, MaxRequest: s.MaxRequest, MaxUpload: s.MaxUpload, Name: s.Name, Site: s.site(),
+		SessionLife: s.SessionLife, MaxRequest: s.MaxRequest, MaxUpload: s.MaxUpload, Name: s.Name, Site: s.site(), Sinks: s.sinks,
 		Policy: s.policy, MissingPolicyDenies: !s.MissingPolicyOK, VerbosePolicy: s.VerbosePolicy, EmailDomain: s.EmailDomain}
 	if s.AttestKey == "" {
 		return c, nil

@@ -27,6 +27,7 @@ func (tx *Tx) AddBuild(b *buildsys.Build) error {
 		return err
 	}
 	b.ID, b.CreationEvent = id, ev
+	tx.note(Change{Topic: TopicBuildState, Build: id})
 	if !b.Draft {
 		return nil
 	}
@@ -46,12 +47,18 @@ func (tx *Tx) ReuseBuild(b *buildsys.Build) error {
 
 // FinishBuild ends a build: state, completion and volume as in b.
 func (tx *Tx) FinishBuild(id int64, state buildsys.BuildState, at time.Time) error {
+	if err := tx.noteBuild(id); err != nil {
+		return err
+	}
 	_, err := tx.exec(`UPDATE build SET state = $1, completion_time = $2 WHERE id = $3`, state, micros(at), id)
 	return err
 }
 
 // UpdateReserved fills in a reserved build what its content generator tells when it is done.
 func (tx *Tx) UpdateReserved(b *buildsys.Build) error {
+	if err := tx.noteBuild(b.ID); err != nil {
+		return err
+	}
 	_, err := tx.exec(`UPDATE build SET state = $1, start_time = $2, completion_time = $3, epoch = $4, source = $5, extra = $6, owner = $7,
 		task_id = $8, volume_id = $9 WHERE id = $10`,
 		b.State, optMicros(b.Start), optMicros(b.Completion), b.Epoch, b.Source, b.Extra, b.OwnerID, b.TaskID, b.VolumeID, b.ID)
@@ -106,6 +113,9 @@ func (tx *Tx) PromoteBuild(b *buildsys.Build, release string) error {
 
 // DeleteBuild marks a build deleted and forgets its signatures. Its packages and its past stay on record.
 func (tx *Tx) DeleteBuild(id int64) error {
+	if err := tx.noteBuild(id); err != nil {
+		return err
+	}
 	if err := tx.dropSignatures(id); err != nil {
 		return err
 	}
@@ -126,6 +136,9 @@ func (tx *Tx) dropSignatures(build int64) error {
 // ResetBuild empties a build and cancels it, so that its name can be built again. What was tagged stays in the tags' past;
 // what is tagged from now on is a build that begins anew.
 func (tx *Tx) ResetBuild(id int64) error {
+	if err := tx.noteBuild(id); err != nil {
+		return err
+	}
 	ev, err := tx.Event()
 	if err != nil {
 		return err

@@ -108,12 +108,17 @@ func (tx *Tx) InsertRepo(r *Repo) error {
 	r.ID, err = tx.insert(`INSERT INTO repo (creation_time, state_time, create_event, begin_event, end_event, tag_id, state, dist, opts, custom_opts, task_id)
 		VALUES ($1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id`,
 		micros(r.Creation), r.CreateEvent, r.BeginEvent, r.EndEvent, r.TagID, r.State, r.Dist, opts, custom, r.TaskID)
+	tx.note(Change{Topic: TopicRepo, Repo: r.ID})
 	return err
 }
 
 // SetRepoState moves a repository from one state to another; false tells that it was not in that one.
 func (tx *Tx) SetRepoState(id int64, from, to buildsys.RepoState) (bool, error) {
-	return changed(tx.execN(`UPDATE repo SET state = $1, state_time = $2 WHERE id = $3 AND state = $4`, to, micros(tx.Now()), id, from))
+	done, err := changed(tx.execN(`UPDATE repo SET state = $1, state_time = $2 WHERE id = $3 AND state = $4`, to, micros(tx.Now()), id, from))
+	if done {
+		tx.note(Change{Topic: TopicRepo, Repo: id, Old: int(from), HasOld: true})
+	}
+	return done, err
 }
 
 // SetRepoTask notes the task that makes a repository.

@@ -248,6 +248,9 @@ func (tx *Tx) AddTagUpdate(tag int64, why buildsys.TagUpdate) error {
 
 // RecycleBuild gives a failed or canceled build a new life under its old id: state, owner, times and source as in b.
 func (tx *Tx) RecycleBuild(b *buildsys.Build) error {
+	if err := tx.noteBuild(b.ID); err != nil {
+		return err
+	}
 	ev, err := tx.Event()
 	if err != nil {
 		return err

@@ -46,6 +46,11 @@ func (tx *Tx) InsertSigs(sigs []RPMSig) (added map[int64]bool, err error) {
 				return nil
 			})
 	})
+	for _, s := range sigs {
+		if added[s.RPMID] {
+			tx.note(Change{Topic: TopicSign, RPM: s.RPMID, Sigkey: s.Sigkey})
+		}
+	}
 	return added, err
 }
 

@@ -19,6 +19,8 @@ type Store struct {
 	closers        []func() error
 	closing        sync.Once
 	hints          hints
+	// announcer is told of changes before they are committed; see Announce.
+	announcer func(*Tx, []Change) error
 }
 
 // Open opens the database that where names, a postgres:// address or the path of an SQLite file (made, mode 0600, when

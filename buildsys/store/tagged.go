@@ -140,12 +140,17 @@ func (tx *Tx) TaggedAt(tag int64, builds []int64) (map[int64]int64, error) {
 
 // TagBuild puts a build into a tag, in the name of the transaction's actor.
 func (tx *Tx) TagBuild(tag, build int64) error {
-	return tx.create("tag_listing", "build_id, tag_id", build, tag)
+	err := tx.create("tag_listing", "build_id, tag_id", build, tag)
+	tx.note(Change{Topic: TopicTag, Tag: tag, Build: build})
+	return err
 }
 
 // UntagBuild takes a build out of a tag and tells whether it was in it.
 func (tx *Tx) UntagBuild(tag, build int64) (bool, error) {
 	n, err := tx.revoke("tag_listing", "tag_id = $1 AND build_id = $2", tag, build)
+	if n > 0 {
+		tx.note(Change{Topic: TopicUntag, Tag: tag, Build: build})
+	}
 	return n > 0, err
 }
 

@@ -292,6 +292,7 @@ func (tx *Tx) ClearAwaited(parent int64) error {
 func (tx *Tx) CancelBuildsOf(task int64) ([]int64, error) {
 	ids, err := list(tx, `SELECT id FROM build WHERE task_id = $1 AND state = $2 ORDER BY id`, []any{task, buildsys.BuildBuilding}, scanInt)
 	for _, id := range ids {
+		err = errors.Join(err, tx.noteBuild(id))
 		_, e := tx.exec(`UPDATE build SET state = $1, completion_time = $2 WHERE id = $3`, buildsys.BuildCanceled, micros(tx.Now()), id)
 		err = errors.Join(err, e)
 	}

@@ -19,6 +19,7 @@ type Tx struct {
 	dirty    bool  // something worth committing was changed
 	event    int64 // of the call under way; 0: not taken yet
 	after    []func()
+	changes  []Change // for the announcer
 }
 
 // errDone tells of a use after the end, which is a bug of the caller's.
@@ -50,6 +51,10 @@ func (tx *Tx) Commit() error {
 	if tx.c == nil {
 		return errDone
 	}
+	if err := tx.announce(); err != nil {
+		tx.Rollback()
+		return err
+	}
 	c := tx.c
 	tx.c = nil
 	if err := tx.p.end(tx.ctx, c, true); err != nil {
@@ -78,10 +83,10 @@ func (tx *Tx) Savepoint() (end func(keep bool) error, err error) {
 	if _, err := tx.run(tx.ctx, "SAVEPOINT part"); err != nil {
 		return nil, err
 	}
-	event, after, dirty := tx.event, len(tx.after), tx.dirty
+	event, after, changes, dirty := tx.event, len(tx.after), len(tx.changes), tx.dirty
 	return func(keep bool) error {
 		if !keep {
-			tx.event, tx.after, tx.dirty = event, tx.after[:after], dirty
+			tx.event, tx.after, tx.changes, tx.dirty = event, tx.after[:after], tx.changes[:changes], dirty
 			if _, err := tx.run(context.WithoutCancel(tx.ctx), "ROLLBACK TO part"); err != nil {
 				return err
 			}
