@@ -63,6 +63,7 @@ type Hub struct {
 	told    outboxState
 	// strangers holds a place for each call without a session that reads: see answer.
 	strangers chan struct{}
+	answers   answerCache
 	policies  policies
 	rpmState
 	taskState

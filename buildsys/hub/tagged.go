@@ -14,14 +14,14 @@ func taggedMethods() []Method {
 	return []Method{
 		{Name: "listTagged", Args: "tag, event=None, inherit=False, prefix=None, latest=False, package=None, owner=None, type=None, " +
 			"strict=True, extra=False, draft=None",
-			Doc: "Builds in a tag, the most recently tagged first; latest: one (or N) per package; inherit: its parents' too.", Fn: listTagged},
+			Doc: "Builds in a tag, the most recently tagged first; latest: one (or N) per package; inherit: its parents' too.", Fn: cached(listTagged)},
 		{Name: "listTaggedRPMS", Args: "tag, event=None, inherit=False, latest=False, package=None, arch=None, rpmsigs=False, owner=None, " +
 			"type=None, strict=True, extra=True, draft=None",
-			Doc: "[package files, builds] in a tag; rpmsigs: a row for each signature.", Fn: listTaggedRPMS},
+			Doc: "[package files, builds] in a tag; rpmsigs: a row for each signature.", Fn: cached(listTaggedRPMS)},
 		{Name: "getLatestBuilds", Args: "tag, event=None, package=None, type=None, draft=None",
-			Doc: "The latest build of each package in a tag and its parents.", Fn: getLatestBuilds},
+			Doc: "The latest build of each package in a tag and its parents.", Fn: cached(getLatestBuilds)},
 		{Name: "getLatestRPMS", Args: "tag, package=None, arch=None, event=None, rpmsigs=False, type=None, draft=None",
-			Doc: "[package files, builds] of the latest build of each package in a tag and its parents.", Fn: getLatestRPMS},
+			Doc: "[package files, builds] of the latest build of each package in a tag and its parents.", Fn: cached(getLatestRPMS)},
 	}
 }
 

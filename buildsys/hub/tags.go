@@ -36,7 +36,7 @@ func tagMethods() []Method {
 			Doc: "All a tag inherits from, in order; reverse: all that inherits from it.", Fn: getFullInheritance},
 		{Name: "listPackages", Args: "tagID=None, userID=None, pkgID=None, prefix=None, inherited=False, with_dups=False, event=None, " +
 			"queryOpts=None, with_owners=True, with_blocked=True",
-			Doc: "Package lists of tags; without tag, user and package, all packages there are.", Fn: listPackages},
+			Doc: "Package lists of tags; without tag, user and package, all packages there are.", Fn: cached(listPackages)},
 		{Name: "listPackagesSimple", Args: "prefix=None, queryOpts=None", Doc: "All packages there are.", Fn: listPackagesSimple},
 		{Name: "getPackageConfig", Args: "tag, pkg, event=None", Doc: "The entry for a package in a tag's list, inherited or not.", Fn: getPackageConfig},
 		{Name: "checkTagPackage", Args: "tag, pkg", Doc: "Whether a package is in a tag's list and not blocked.", Fn: checkTagPackage},

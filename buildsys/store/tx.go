@@ -20,6 +20,8 @@ type Tx struct {
 	event    int64 // of the call under way; 0: not taken yet
 	after    []func()
 	changes  []Change // for the announcer
+
+	unversioned bool // see Freshness
 }
 
 // errDone tells of a use after the end, which is a bug of the caller's.
@@ -51,7 +53,7 @@ func (tx *Tx) Commit() error {
 	if tx.c == nil {
 		return errDone
 	}
-	if err := tx.announce(); err != nil {
+	if err := errors.Join(tx.announce(), tx.bump()); err != nil {
 		tx.Rollback()
 		return err
 	}
@@ -109,6 +111,7 @@ func (tx *Tx) exec(query string, args ...any) (int64, error) {
 		return 0, errReadOnly
 	}
 	tx.dirty = true
+	tx.unversioned = tx.unversioned || isUnversioned(query)
 	n, err := tx.run(tx.ctx, query, args...)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", abridged(query), err)
@@ -125,6 +128,7 @@ func (tx *Tx) insert(query string, args ...any) (id int64, err error) {
 		return 0, errReadOnly
 	}
 	tx.dirty = true
+	tx.unversioned = tx.unversioned || isUnversioned(query)
 	err = tx.row(query, args, &id)
 	return id, err
 }
