@@ -30,7 +30,7 @@ func (tx *Tx) LastEvent(before int64) (buildsys.Event, error) {
 	if before == 0 {
 		return tx.eventRow(`SELECT id, time FROM events ORDER BY id DESC LIMIT 1`)
 	}
-	return tx.eventRow(`SELECT id, time FROM events WHERE time < $1 ORDER BY id DESC LIMIT 1`, before)
+	return tx.eventRow(`SELECT id, time FROM events WHERE time = (SELECT max(time) FROM events WHERE time < $1) ORDER BY id DESC LIMIT 1`, before)
 }
 
 func (tx *Tx) eventRow(query string, args ...any) (buildsys.Event, error) {
