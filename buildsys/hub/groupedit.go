@@ -164,7 +164,11 @@ func groupListUnblock(c *Ctx, a Args) (any, error) {
 
 // openGroup finds a group that is in a tag, inherited or not, and not blocked there.
 func (c *Ctx) openGroup(tagInfo, groupInfo any, pkgs, reqs bool) (*buildsys.Tag, *tagGroup, error) {
-	tag, err := c.findTag(tagInfo, 0, true)
+	tagID, err := c.tagID(tagInfo)
+	if err != nil {
+		return nil, nil, err
+	}
+	tag, err := c.findTag(tagID, 0, true) // a deleted one has an id, too
 	if err != nil {
 		return nil, nil, err
 	}
@@ -291,11 +295,11 @@ func groupReqListBlock(c *Ctx, a Args) (any, error) {
 }
 
 func (c *Ctx) addGroupReq(tagInfo, groupInfo, reqInfo any, block, force bool, opts Args) error {
-	req, reqName, err := c.findGroup(reqInfo)
+	tag, g, err := c.openGroup(tagInfo, groupInfo, false, true)
 	if err != nil {
 		return err
 	}
-	tag, g, err := c.openGroup(tagInfo, groupInfo, false, true)
+	req, reqName, err := c.findGroup(reqInfo)
 	if err != nil {
 		return err
 	}

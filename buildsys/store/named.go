@@ -1,5 +1,7 @@
 package store
 
+import "errors"
+
 // NameTable is a table of names: ids and names that live on when what they named is deleted.
 type NameTable string
 
@@ -26,6 +28,9 @@ func (tx *Tx) NameOf(t NameTable, id int64) (string, error) {
 
 // EnsureName returns the id of a name in a table, which it makes if there is none.
 func (tx *Tx) EnsureName(t NameTable, name string) (int64, error) {
+	if id, err := tx.IDOf(t, name); !errors.Is(err, ErrNotFound) {
+		return id, err
+	}
 	return tx.insert(`INSERT INTO `+string(t)+` (name) VALUES ($1) ON CONFLICT (name) DO UPDATE SET name = EXCLUDED.name RETURNING id`, name)
 }
 
