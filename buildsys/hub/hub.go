@@ -44,8 +44,6 @@ type Config struct {
 	MissingPolicyDenies bool
 	// VerbosePolicy tells in refusals which rule refused.
 	VerbosePolicy bool
-	// Sinks are who is told what happens: see outbox.go.
-	Sinks []Sink
 	// Site is how the hub meets the world around it.
 	Site SiteConfig
 	// EmailDomain stands behind a user's name in the address that notifications go to.
@@ -60,10 +58,8 @@ type Hub struct {
 	table   table
 	touched touched
 	crowd   limiter
-	told    outboxState
 	// strangers holds a place for each call without a session that reads: see answer.
 	strangers chan struct{}
-	answers   answerCache
 	policies  policies
 	rpmState
 	taskState
@@ -89,21 +85,17 @@ func New(cfg Config, st *store.Store, log *slog.Logger) (*Hub, error) {
 		coreMethods(),
 		tagMethods(),
 		policyMethods(), tagStateMethods(), filterMethods(),
-		userMethods(), userGroupMethods(), generatorMethods(), notificationMethods(), volumeMethods(), typeMethods(),
+		userMethods(), userGroupMethods(), generatorMethods(), notificationMethods(), volumeMethods(), typeMethods(), buildVolumeMethods(),
 		sessionMethods(),
 		taggedMethods(),
 		groupMethods(), targetMethods(), externalRepoMethods(), snapshotMethods(),
 		rpmMethods(),
 		taskMethods(),
-		outboxMethods(),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("hub: %w", err)
 	}
 	h.table = t
-	if len(cfg.Sinks) > 0 {
-		st.Announce(h.announce)
-	}
 	return h, nil
 }
 
@@ -112,7 +104,6 @@ func (h *Hub) Run(ctx context.Context) error {
 	var work sync.WaitGroup
 	work.Go(func() { h.writeTouched(ctx) })
 	work.Go(func() { h.sweepSessions(ctx) })
-	work.Go(func() { h.runOutbox(ctx) })
 	work.Go(func() { h.store.RunHints(ctx, h.hear) })
 	err := h.RunScheduler(ctx)
 	work.Wait()

@@ -33,17 +33,19 @@ type Holding struct {
 	Perm, Group string
 }
 
-// HoldingsOf are the permissions of a user, itself and through its groups.
+// HoldingsOf are the permissions of a user: its own, then those through its groups, each in the order of granting.
 func (tx *Tx) HoldingsOf(user int64) ([]Holding, error) {
-	return list(tx, `SELECT permissions.name, '' AS via FROM user_perms JOIN permissions ON permissions.id = user_perms.perm_id
+	return list(tx, `SELECT name, via FROM (
+		SELECT permissions.name AS name, '' AS via, 0 AS rank, user_perms.create_event AS granted, permissions.id AS perm
+			FROM user_perms JOIN permissions ON permissions.id = user_perms.perm_id
 			WHERE user_perms.user_id = $1 AND user_perms.active IS TRUE
 		UNION ALL
-		SELECT permissions.name, users.name AS via FROM user_groups
+		SELECT permissions.name, users.name, 1, user_perms.create_event, permissions.id FROM user_groups
 			JOIN users ON users.id = user_groups.group_id
 			JOIN user_perms ON user_perms.user_id = user_groups.group_id AND user_perms.active IS TRUE
 			JOIN permissions ON permissions.id = user_perms.perm_id
-			WHERE user_groups.user_id = $1 AND user_groups.active IS TRUE
-		ORDER BY 1, 2`, []any{user},
+			WHERE user_groups.user_id = $1 AND user_groups.active IS TRUE) AS held
+		ORDER BY rank, granted, perm, via`, []any{user},
 		func(scan func(...any) error, h *Holding) error { return scan(&h.Perm, &h.Group) })
 }
 
