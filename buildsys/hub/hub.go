@@ -44,6 +44,8 @@ type Config struct {
 	MissingPolicyDenies bool
 	// VerbosePolicy tells in refusals which rule refused.
 	VerbosePolicy bool
+	// Sinks are who is told what happens: see outbox.go.
+	Sinks []Sink
 	// Site is how the hub meets the world around it.
 	Site SiteConfig
 	// EmailDomain stands behind a user's name in the address that notifications go to.
@@ -58,8 +60,10 @@ type Hub struct {
 	table   table
 	touched touched
 	crowd   limiter
+	told    outboxState
 	// strangers holds a place for each call without a session that reads: see answer.
 	strangers chan struct{}
+	answers   answerCache
 	policies  policies
 	rpmState
 	taskState
@@ -91,11 +95,15 @@ func New(cfg Config, st *store.Store, log *slog.Logger) (*Hub, error) {
 		groupMethods(), targetMethods(), externalRepoMethods(), snapshotMethods(),
 		rpmMethods(),
 		taskMethods(),
+		outboxMethods(),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("hub: %w", err)
 	}
 	h.table = t
+	if len(cfg.Sinks) > 0 {
+		st.Announce(h.announce)
+	}
 	return h, nil
 }
 
@@ -104,6 +112,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	var work sync.WaitGroup
 	work.Go(func() { h.writeTouched(ctx) })
 	work.Go(func() { h.sweepSessions(ctx) })
+	work.Go(func() { h.runOutbox(ctx) })
 	work.Go(func() { h.store.RunHints(ctx, h.hear) })
 	err := h.RunScheduler(ctx)
 	work.Wait()
