@@ -37,8 +37,11 @@ func buildMethods() []Method {
 		{Name: "getPackage", Args: "info, strict=False, create=False", Fn: getPackage,
 			Doc: "A package {id, name} by name or id; None if there is none, unless strict."},
 		{Name: "getPackageID", Args: "name, strict=False", Fn: func(c *Ctx, a Args) (any, error) {
-			id, _, err := c.findPackage(a.Any("name"), a.Bool("strict"))
-			if err != nil || id == 0 {
+			id, _, err := c.findPackage(a.Any("name"), false)
+			switch {
+			case err == nil && id == 0 && a.Bool("strict"):
+				return nil, buildsys.Errorf(buildsys.FaultGeneric, "No such package name: %s", plain(a.Any("name")))
+			case err != nil || id == 0:
 				return nil, err
 			}
 			return id, nil
@@ -99,7 +102,7 @@ func (c *Ctx) findPackage(info any, strict bool) (id int64, name string, err err
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		if strict {
-			return 0, "", buildsys.Errorf(buildsys.FaultGeneric, "No such package: %s", pyRepr(info))
+			return 0, "", buildsys.Errorf(buildsys.FaultGeneric, "No such entry in table package: %s", plain(info))
 		}
 		return 0, "", nil
 	}

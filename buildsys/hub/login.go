@@ -230,7 +230,7 @@ func getSessionInfo(c *Ctx, a Args) (any, error) {
 
 func showSession(c *Ctx, _ Args) (any, error) {
 	if c.User == nil {
-		return "session: not logged in", nil
+		return "session: not logged in (no session header or session args)", nil
 	}
 	return "session " + describe(c.Session.ID) + " of " + c.User.Name, nil
 }

@@ -113,10 +113,6 @@ func editTag2(c *Ctx, a Args) (any, error) {
 }
 
 func (c *Ctx) changeTag(info any, kw map[string]any) error {
-	t, err := c.findTag(info, 0, true)
-	if err != nil {
-		return err
-	}
 	// Args' accessors check the types of what came as free keywords, too.
 	a := Args{method: "editTag2", vals: kw}
 	for k := range kw {
@@ -127,6 +123,10 @@ func (c *Ctx) changeTag(info any, kw map[string]any) error {
 		default:
 			return buildsys.Errorf(buildsys.FaultParameter, "editTag2() got an unexpected keyword argument '%s'", k)
 		}
+	}
+	t, err := c.findTag(info, 0, true)
+	if err != nil {
+		return err
 	}
 	if name := a.OptStr("name"); name != nil && *name != "" && *name != t.Name {
 		if err := checkName(*name); err != nil {

@@ -17,24 +17,23 @@ var searchTables = map[string]struct {
 	from, name string
 	id         string
 	parts      []string // of the name
-	order      string   // what comes first; then id
 }{
 	"package": {from: "package AS x", id: "x.id", name: "x.name"},
 	"user":    {from: "users AS x", id: "x.id", name: "x.name"},
 	"host":    {from: "host AS x", id: "x.id", name: "x.name"},
-	"tag":     {from: "tag AS x JOIN tag_config AS k ON k.tag_id = x.id AND k.active IS TRUE", id: "x.id", name: "x.name", order: "k.create_event, "},
-	"target":  {from: "build_target AS x JOIN build_target_config AS k ON k.build_target_id = x.id AND k.active IS TRUE", id: "x.id", name: "x.name", order: "k.create_event, "},
+	"tag":     {from: "tag AS x JOIN tag_config AS k ON k.tag_id = x.id AND k.active IS TRUE", id: "x.id", name: "x.name"},
+	"target":  {from: "build_target AS x JOIN build_target_config AS k ON k.build_target_id = x.id AND k.active IS TRUE", id: "x.id", name: "x.name"},
 	"build": {from: "build AS x JOIN package AS p ON p.id = x.pkg_id", id: "x.id", name: "p.name || '-' || x.version || '-' || x.release",
 		parts: []string{"p.name", "x.version", "x.release"}},
 	"rpm": {from: "rpminfo AS x", id: "x.id", name: "x.name || '-' || x.version || '-' || x.release || '.' || x.arch || '.rpm'",
 		parts: []string{"x.name", "x.version", "x.release", "x.arch"}},
 }
 
-// Search hands out the ids and names that are found, in the order in which they were made unless another is wanted.
+// Search hands out the ids and names that are found, by id unless another order is wanted.
 func (tx *Tx) Search(q SearchQuery, fn func(id int64, name string) error) error {
 	t := searchTables[q.What]
 	w := q.where()
-	end, err := ordered(w, map[string]string{"id": t.id, "name": t.name}, q.Order, t.order+t.id, q.Limit, q.Offset)
+	end, err := ordered(w, map[string]string{"id": t.id, "name": t.name}, q.Order, t.id, q.Limit, q.Offset)
 	if err != nil {
 		return err
 	}
