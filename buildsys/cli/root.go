@@ -34,6 +34,13 @@ func (a *App) execute(ctx context.Context, program string, args []string) error 
 	if program == "mash" {
 		args = append([]string{"mash"}, args...)
 	}
+	if len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd) {
+		// A shell asks: what is typed so far is not whole, so it is left as it is.
+		root.SetArgs(args)
+		root.SetOut(a.stdout)
+		root.SetErr(a.term.err)
+		return root.ExecuteContext(ctx)
+	}
 	expanded, cmd, err := expandArgs(root, args)
 	if err != nil {
 		return err

@@ -108,5 +108,11 @@ var table = []func(*App) *cobra.Command{
 	downloadLogsCommand,
 
 	caCommand,
+	cloneCommand,
+	listMessagesCommand,
+	retryMessageCommand,
+	dropMessageCommand,
+	completionCommand,
+	manCommand,
 	testbedCommand,
 }
