@@ -81,7 +81,7 @@ func (s *site) client(cert *tls.Certificate) *http.Client {
 // serve runs the hub until the test ends.
 func (s *site) serve(t *testing.T, certFile string) {
 	t.Helper()
-	settings := &hub.Settings{Listen: "127.0.0.1:0", Cert: certFile, CA: s.caFile, DB: s.db,
+	settings := &hub.Settings{MissingPolicyOK: true, Listen: "127.0.0.1:0", Cert: certFile, CA: s.caFile, DB: s.db,
 		TopDir: s.topdir, LoginCreatesUser: true, Name: "hub1", AttestKey: filepath.Join(s.dir, "attest.key")}
 	ctx, cancel := context.WithCancel(context.Background())
 	_, err := settings.Init(ctx, "kojiadmin")
@@ -127,7 +127,7 @@ func (s *site) populate(t *testing.T) {
 		}
 	}
 	do("createUser", "releng")
-	for _, perm := range []string{"sign", "tag", "repo", "dist-repo"} {
+	for _, perm := range []string{"dist-repo", "repo", "sign", "tag"} {
 		do("grantPermission", "releng", perm)
 	}
 	do("createUser", "plain")
