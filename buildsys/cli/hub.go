@@ -105,6 +105,10 @@ func (a *App) connect(ctx context.Context, c *Config, p patience, login bool) (*
 	if err != nil {
 		return nil, err
 	}
+	if !login {
+		// Who reads only shows nobody's certificate: another hub (-s URL) would refuse one that is not of its CA.
+		tlsConfig.Certificates = nil
+	}
 	if p.retries <= 0 {
 		p.retries = -1
 	}
