@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/privyseal/privyseal/buildsys/testbed/differ"
 	"github.com/privyseal/privyseal/internal/lab"
@@ -37,10 +38,12 @@ func TestDiffer(t *testing.T) {
 			var report strings.Builder
 			counts := map[string]int{}
 			unknown := map[string]bool{}
+			results := differ.Results{Date: time.Now().UTC().Format(time.DateOnly), Commands: map[string]*differ.Result{}}
 			for i, c := range s.Commands {
 				diffs := compare(t, c, koji, &koji.steps[i], ours, own)
 				status := "same"
 				var lines strings.Builder
+				var reasons []string
 				for _, d := range diffs {
 					d.Script, d.Command = s.Name, c.String()
 					differ.Judge(intents, &d)
@@ -50,6 +53,7 @@ func TestDiffer(t *testing.T) {
 						continue
 					}
 					if d.Reason != "" {
+						reasons = append(reasons, d.Reason)
 						if status == "same" {
 							status = "intended"
 						}
@@ -64,6 +68,12 @@ func TestDiffer(t *testing.T) {
 					status = "missing"
 				}
 				counts[status]++
+				if c.Argv[0] != differ.Work {
+					if results.Commands[c.Argv[0]] == nil {
+						results.Commands[c.Argv[0]] = &differ.Result{}
+					}
+					results.Commands[c.Argv[0]].Add(status, reasons...)
+				}
 				if lines.Len() > 0 {
 					fmt.Fprintf(&report, "%s [%s]\n%s", c, status, lines.String())
 				}
@@ -76,6 +86,9 @@ func TestDiffer(t *testing.T) {
 			t.Log(head)
 			if dir := os.Getenv("PRIVYSEAL_DIFFER_OUT"); dir != "" {
 				must(t, os.WriteFile(filepath.Join(dir, s.Name+".txt"), []byte(head+report.String()), 0o644))
+				data, err := json.MarshalIndent(results, "", " ")
+				must(t, err)
+				must(t, os.WriteFile(filepath.Join(dir, s.Name+".results"), data, 0o644))
 			}
 			if counts["different"]+counts["missing"] > 0 {
 				t.Errorf("%s", report.String())

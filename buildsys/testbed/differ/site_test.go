@@ -232,7 +232,7 @@ type ran struct {
 func (s *site) run(t *testing.T, c differ.Command, own bool) ran {
 	t.Helper()
 	var r ran
-	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Second)
 	defer cancel()
 	if c.Argv[0] == differ.Work {
 		s.work(t)
@@ -246,10 +246,10 @@ func (s *site) run(t *testing.T, c differ.Command, own bool) ran {
 		} else {
 			cmd := lab.Koji(t, ctx, conf, argv...)
 			cmd.Dir = lab.Testdata(t, "koji", "rpms")
-			cmd.Stdout, cmd.Stderr = &out, &errs
+			cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &out, &errs, time.Second
 			err := cmd.Run()
 			var ended *exec.ExitError
-			if err != nil && !errors.As(err, &ended) {
+			if err != nil && !errors.As(err, &ended) && ctx.Err() == nil {
 				t.Fatal(err)
 			}
 			r.exit = cmd.ProcessState.ExitCode()
