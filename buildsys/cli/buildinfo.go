@@ -197,7 +197,7 @@ func (a *App) printBuild(ctx context.Context, h *api.Hub, d *details, changelog 
 	if len(entries) > 0 {
 		a.println("Changelog:")
 		for _, e := range entries {
-			a.printf("* %s %s\n%s\n\n", unixTime(e.DateTS).UTC().Format("Mon Jan _2 2006"), e.Author, e.Text)
+			a.printf("* %s %s\n%s\n\n", unixTime(e.DateTS).UTC().Format("Mon Jan 02 2006"), e.Author, e.Text)
 		}
 		a.println("")
 	}

@@ -46,7 +46,7 @@ func fill(tb testing.TB, st *store.Store, builds int) {
 			}
 			now := tx.Now()
 			b := &buildsys.Build{PackageID: pkg, Version: "1.0", Release: "1", OwnerID: 1, State: buildsys.BuildComplete, Start: &now, Completion: &now}
-			if err := tx.InsertBuild(b); err != nil {
+			if err := tx.AddBuild(b); err != nil {
 				return err
 			}
 			if err := tx.TagBuild(tags[0], b.ID); err != nil {

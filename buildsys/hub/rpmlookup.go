@@ -111,16 +111,16 @@ func (c *Ctx) findRPM(info any, strict bool) (*buildsys.RPM, error) {
 			r, err = c.tx.RPMByID(id)
 			break
 		}
-		bare, location, external := strings.Cut(v, "@")
+		bare, location, _ := strings.Cut(v, "@")
 		n, perr := parseNVRA(bare)
 		if perr != nil && strict {
 			return nil, perr
 		}
-		if perr != nil || (external && location != "INTERNAL") {
+		if perr != nil {
 			err = store.ErrNotFound
 			break
 		}
-		r, err = c.tx.RPMByNVRA(n.name, n.version, n.release, n.arch)
+		r, err = c.rpmAt(n, location)
 	case map[string]any:
 		var n nvra
 		if id, ok := v["id"].(int64); ok {
@@ -128,7 +128,8 @@ func (c *Ctx) findRPM(info any, strict bool) (*buildsys.RPM, error) {
 		} else if !n.fromMap(v, true) {
 			return nil, buildsys.Errorf(buildsys.FaultGeneric, "did not provide name, version, release, and arch")
 		} else {
-			r, err = c.tx.RPMByNVRA(n.name, n.version, n.release, n.arch)
+			location, _ := v["location"].(string)
+			r, err = c.rpmAt(n, location)
 		}
 	default:
 		return nil, buildsys.Errorf(buildsys.FaultGeneric, "Invalid type for rpminfo: an RPM is an id, an N-V-R.A or a struct, not %s", describe(info))
@@ -140,6 +141,20 @@ func (c *Ctx) findRPM(info any, strict bool) (*buildsys.RPM, error) {
 		return nil, nil
 	}
 	return r, err
+}
+
+// rpmAt finds a package file by its name and, if location is not "", the external repository it came from.
+func (c *Ctx) rpmAt(n nvra, location string) (*buildsys.RPM, error) {
+	if location == "" {
+		return c.tx.RPMByNVRA(n.name, n.version, n.release, n.arch)
+	}
+	id, err := c.tx.ExternalRepoNamed(location)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, buildsys.Errorf(buildsys.FaultGeneric, "No such repo: %s", location)
+	} else if err != nil {
+		return nil, err
+	}
+	return c.tx.ExternalRPM(&buildsys.RPM{Name: n.name, Version: n.version, Release: n.release, Arch: n.arch, ExternalRepoID: id})
 }
 
 // pyRepr shows an argument in an error as Python would, near enough for a person.

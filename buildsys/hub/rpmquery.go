@@ -37,47 +37,85 @@ func rpmQueryMethods() []Method {
 }
 
 func getRPM(c *Ctx, a Args) (any, error) {
+	if a.Bool("multi") {
+		return c.allRPMs(a.Any("rpminfo"))
+	}
 	r, err := c.findRPM(a.Any("rpminfo"), a.Bool("strict"))
-	switch {
-	case err != nil:
+	if err != nil || r == nil {
 		return nil, err
-	case a.Bool("multi") && r == nil:
-		return []any{}, nil
-	case a.Bool("multi"):
-		return []any{rpmMap(r)}, nil
-	case r == nil:
-		return nil, nil
 	}
 	return rpmMap(r), nil
 }
 
-func listRPMs(c *Ctx, a Args) (any, error) {
-	for _, name := range []string{"imageID", "componentBuildrootID", "hostID"} {
-		if !a.Nil(name) {
-			return nil, buildsys.Errorf(buildsys.FaultParameter, "listRPMs: %s is not supported by this hub", name)
+// allRPMs are all package files that a name may mean.
+func (c *Ctx) allRPMs(info any) (any, error) {
+	out := []any{}
+	first, err := c.findRPM(info, false)
+	if err != nil || first == nil {
+		return out, err
+	}
+	var rows []buildsys.RPM
+	switch v := info.(type) {
+	case string:
+		if _, err := parseNVRA(v); err == nil && !strings.Contains(v, "@") {
+			rows, err = c.tx.RPMsByNVRA(first.Name, first.Version, first.Release, first.Arch)
+			if err != nil {
+				return nil, err
+			}
+		}
+	case map[string]any:
+		if v["id"] == nil && v["location"] == nil {
+			if rows, err = c.tx.RPMsByNVRA(first.Name, first.Version, first.Release, first.Arch); err != nil {
+				return nil, err
+			}
 		}
 	}
-	f := store.RPMFilter{BuildID: a.OptInt("buildID"), BuildrootID: a.OptInt("buildrootID")}
-	switch a.Any("arches").(type) {
-	case nil:
-	case string:
-		f.Arches = []string{a.Str("arches")}
-	default:
-		f.Arches = append([]string{}, a.Strs("arches")...)
+	if rows == nil {
+		rows = []buildsys.RPM{*first}
 	}
-	if !a.Nil("draft") {
-		d := a.Bool("draft")
-		f.Draft = &d
+	for i := range rows {
+		out = append(out, rpmMap(&rows[i]))
 	}
-	rpms, err := c.tx.RPMs(f)
+	return out, nil
+}
+
+func listRPMs(c *Ctx, a Args) (any, error) {
+	opts, err := readOpts(a.Map("queryOpts"))
 	if err != nil {
 		return nil, err
 	}
-	rows := make([]map[string]any, len(rpms))
-	for i := range rpms {
-		rows[i] = rpmListMap(&rpms[i])
+	f := store.RPMFilter{BuildID: a.OptInt("buildID"), BuildrootID: a.OptInt("buildrootID"), ComponentOf: a.OptInt("componentBuildrootID"),
+		HostID: a.OptInt("hostID"), Draft: a.optBool("draft"), Order: opts.order, Limit: opts.limit, Offset: opts.offset}
+	switch v := a.Any("arches").(type) {
+	case nil:
+	case string:
+		f.Arches = []string{v}
+	case []any:
+		f.Arches = append([]string{}, a.Strs("arches")...)
+	default:
+		return nil, buildsys.Errorf(buildsys.FaultGeneric, "Invalid type for \"arches\" parameter: %s", describe(v))
 	}
-	return applyOpts(rows, a.Map("queryOpts"))
+	if err := f.CheckOrder(); err != nil {
+		return nil, orderFault(err)
+	}
+	switch {
+	case !a.Nil("imageID") && opts.count: // there are no images
+		return int64(0), nil
+	case !a.Nil("imageID"):
+		return []any{}, nil
+	case opts.count:
+		n, err := c.tx.CountRPMs(f)
+		return opts.counted(n), err
+	}
+	return streamed(func(yield func(any) error) error {
+		return c.tx.EachRPM(f, func(r *store.InstalledRPM) error {
+			m := rpmListMap(&r.RPM)
+			if f.ComponentOf != nil {
+				m["component_buildroot_id"], m["is_update"] = *f.ComponentOf, r.Update
+			}
+			return yield(m)
+		})
+	})
 }
 
 func legacyRPMs(c *Ctx, a Args) (any, error) {

@@ -126,7 +126,7 @@ func rpmMap(r *buildsys.RPM) map[string]any {
 		"release":            r.Release,
 		"epoch":              optional(r.Epoch),
 		"arch":               r.Arch,
-		"draft":              r.Draft,
+		"draft":              draftOf(r),
 		"external_repo_id":   r.ExternalRepoID,
 		"external_repo_name": r.ExternalRepoName,
 		"payloadhash":        r.PayloadHash,

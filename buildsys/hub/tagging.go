@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/privyseal/privyseal/buildsys"
+	"github.com/privyseal/privyseal/buildsys/store"
 )
 
 func taggingMethods() []Method {
@@ -14,6 +15,8 @@ func taggingMethods() []Method {
 		{Name: "moveBuild", Perm: PermPerson, Args: "tag1, tag2, build, force=False", Mode: ModeWrite, Fn: func(c *Ctx, a Args) (any, error) {
 			return c.requestTag(a.Any("tag2"), a.Any("build"), a.Any("tag1"), a.Any("force"))
 		}, Doc: "Ask for a build to be moved from tag1 to tag2; returns the id of the task that does it."},
+		{Name: "moveAllBuilds", Perm: PermPerson, Args: "tag1, tag2, package, force=False", Mode: ModeWrite, Fn: moveAllBuilds,
+			Doc: "Ask for all builds of a package to be moved from tag1 to tag2, in the order of their tagging; returns the ids of the tasks that do it."},
 		{Name: "tagBuildBypass", Perm: "tag", Args: "tag, build, force=False, notify=False", Mode: ModeWrite, Fn: tagBuildBypass,
 			Doc: "Tag a build at once, without a task and whatever the tag's package list says."},
 		{Name: "untagBuild", Perm: PermPerson, Args: "tag, build, strict=True, force=False", Mode: ModeWrite, Fn: untagBuild,
@@ -32,6 +35,24 @@ type tagger struct {
 func (c *Ctx) newTagger(user int64) (tagger, error) {
 	perms, err := c.tx.PermissionsOf(user)
 	return tagger{user, perms}, err
+}
+
+// assertTagPolicy asks the policy tag whether a person may put a build into a tag (nil: take it out) or, with from, move it.
+func (c *Ctx) assertTagPolicy(t tagger, tag, from *buildsys.Tag, b *buildsys.Build, force bool) error {
+	data := policyData{"tag": nil, "fromtag": nil, "build": b.ID, "user_id": t.id, "operation": "tag"}
+	if tag != nil {
+		data["tag"] = tag.ID
+	}
+	switch {
+	case tag == nil:
+		data["operation"] = "untag"
+	case from != nil:
+		data["operation"] = "move"
+	}
+	if from != nil {
+		data["fromtag"] = from.ID
+	}
+	return c.policyAssert("tag", data, force)
 }
 
 func (t tagger) admin() bool { return slices.Contains(t.perms, "admin") }
@@ -120,12 +141,63 @@ func (c *Ctx) requestTag(tagInfo, buildInfo, from, forced any) (any, error) {
 	if err := c.assertPackage(t, tag, b, force); err != nil {
 		return nil, err
 	}
+	if err := c.assertTagPolicy(t, tag, fromTag, b, force); err != nil {
+		return nil, err
+	}
 	priority := int64(buildsys.PriorityTagBuild)
 	task, err := c.makeTask("tagBuild", []any{tag.ID, b.ID, forced, fromID}, taskOptions{priority: &priority})
 	if err != nil {
 		return nil, err
 	}
 	return task.ID, nil
+}
+
+// moveAllBuilds makes tasks that wait for one another, so that the order of the builds stays: the latest is moved last.
+func moveAllBuilds(c *Ctx, a Args) (any, error) {
+	force := a.Bool("force")
+	pkg, name, err := c.findPackage(a.Any("package"), true)
+	if err != nil {
+		return nil, err
+	}
+	from, err := c.findTag(a.Any("tag1"), 0, true)
+	if err != nil {
+		return nil, err
+	}
+	to, err := c.findTag(a.Any("tag2"), 0, true)
+	if err != nil {
+		return nil, err
+	}
+	t, err := c.newTagger(c.UserID())
+	if err != nil {
+		return nil, err
+	}
+	if err := c.assertPackage(t, to, &buildsys.Build{PackageID: pkg, PackageName: name}, force); err != nil {
+		return nil, err
+	}
+	for _, tag := range []*buildsys.Tag{from, to} {
+		if err := t.assertTag(tag, force); err != nil {
+			return nil, err
+		}
+	}
+	builds, err := c.taggedBuilds(tagQuery{TaggedFilter: store.TaggedFilter{Package: name}, tag: from.ID})
+	if err != nil {
+		return nil, err
+	}
+	slices.Reverse(builds)
+	ids, wait := []any{}, []any{}
+	for i := range builds {
+		b := &builds[i].Build
+		if err := c.assertTagPolicy(t, to, from, b, force); err != nil {
+			return nil, err
+		}
+		tag := []any{"tagBuild", []any{to.ID, b.ID, a.Any("force"), from.ID}, map[string]any{"priority": int64(buildsys.PriorityRepo)}}
+		task, err := c.makeTask("dependantTask", []any{wait, []any{tag}}, taskOptions{})
+		if err != nil {
+			return nil, err
+		}
+		ids, wait = append(ids, task.ID), []any{task.ID}
+	}
+	return ids, nil
 }
 
 // tagNow puts a build into a tag. Putting it there again changes the order of the tag, so that takes force.
@@ -179,12 +251,18 @@ func tagBuildBypass(c *Ctx, a Args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.assertTagPolicy(t, tag, nil, b, a.Bool("force")); err != nil {
+		return nil, err
+	}
 	return nil, c.tagNow(t, tag, b, a.Bool("force"))
 }
 
 func untagBuild(c *Ctx, a Args) (any, error) {
 	t, tag, b, err := c.taggingArgs(a)
 	if err != nil {
+		return nil, err
+	}
+	if err := c.assertTagPolicy(t, nil, tag, b, a.Bool("force")); err != nil {
 		return nil, err
 	}
 	return nil, c.untagNow(t, tag, b, a.Bool("strict"), a.Bool("force"))
@@ -221,6 +299,9 @@ func hostTagBuild(c *Ctx, h *buildsys.Host, a Args) (any, error) {
 	c.tx.SetActor(task.Owner)
 	defer c.tx.SetActor(c.UserID())
 	force := a.Bool("force")
+	if err := c.assertTagPolicy(t, tag, from, b, force); err != nil {
+		return nil, err
+	}
 	if err := c.assertPackage(t, tag, b, force); err != nil {
 		return nil, err
 	}

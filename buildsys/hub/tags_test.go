@@ -267,7 +267,7 @@ func (s *server) tagBuilds(t *testing.T, tag string, builds ...string) {
 			if err != nil {
 				now := tx.Now()
 				b = &buildsys.Build{PackageID: pkg, Version: version, Release: "1", OwnerID: 1, State: buildsys.BuildComplete, Start: &now, Completion: &now}
-				if err := tx.InsertBuild(b); err != nil {
+				if err := tx.AddBuild(b); err != nil {
 					return err
 				}
 				r := &buildsys.RPM{BuildID: &b.ID, Name: name, Version: version, Release: "1", Arch: "noarch", PayloadHash: strings.Repeat("0", 32)}

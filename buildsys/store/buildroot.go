@@ -44,7 +44,7 @@ const buildrootFrom = ` FROM buildroot br LEFT JOIN standard_buildroot sb ON sb.
 
 // buildrootOrder are the columns that a list can be ordered by.
 var buildrootOrder = map[string]string{
-	"id": "br.id", "br_type": "br.br_type", "state": "sb.state", "task_id": "sb.task_id", "host_id": "h.id", "host_name": "h.name",
+	"id": "br.id", "buildroot.id": "br.id", "br_type": "br.br_type", "state": "sb.state", "task_id": "sb.task_id", "host_id": "h.id", "host_name": "h.name",
 	"repo_id": "repo.id", "tag_id": "t.id", "tag_name": "t.name", "create_event_id": "ce.id", "create_event_time": "ce.time", "create_ts": "ce.time",
 	"retire_event_id": "re.id", "retire_event_time": "re.time", "retire_ts": "re.time", "arch": "br.container_arch",
 	"container_arch": "br.container_arch", "repo_state": "repo.state", "repo_create_event_id": "pe.id", "cg_name": "cg.name",

@@ -99,62 +99,6 @@ type BuildFilter struct {
 	CompleteBefore, CompleteAfter                  *time.Time
 }
 
-// Builds lists builds in order of their ids.
-func (tx *Tx) Builds(f BuildFilter) ([]buildsys.Build, error) {
-	var w where
-	for _, c := range []struct {
-		col string
-		v   *int64
-	}{
-		{"b.pkg_id", f.PackageID}, {"b.owner", f.OwnerID}, {"b.volume_id", f.VolumeID}, {"b.cg_id", f.CGID},
-		{"b.promoter", f.PromoterID}, {"b.state", f.State},
-	} {
-		if c.v != nil {
-			w.add(c.col+" = ?", *c.v)
-		}
-	}
-	if f.TaskID != nil {
-		if *f.TaskID == -1 {
-			w.conds = append(w.conds, "b.task_id IS NOT NULL")
-		} else {
-			w.add("b.task_id = ?", *f.TaskID)
-		}
-	}
-	if f.Draft != nil {
-		w.add("b.draft = ?", *f.Draft)
-	}
-	if f.Type != nil {
-		w.add("b.id IN (SELECT bt.build_id FROM build_types bt JOIN btype t ON t.id = bt.btype_id WHERE t.name = ?)", *f.Type)
-	}
-	for _, c := range []struct {
-		col string
-		v   *string
-	}{
-		{"p.name", f.Prefix}, {"p.name || '-' || b.version || '-' || b.release", f.Pattern}, {"b.source", f.Source},
-	} {
-		if c.v == nil {
-			continue
-		}
-		like := globToLike(*c.v)
-		if c.v == f.Prefix {
-			like = escapeLike(*c.v) + "%"
-		}
-		w.add("lower("+c.col+`) LIKE lower(?) ESCAPE '\'`, like)
-	}
-	for _, c := range []struct {
-		cond string
-		t    *time.Time
-	}{
-		{"e.time < ?", f.CreatedBefore}, {"e.time > ?", f.CreatedAfter},
-		{"b.completion_time < ?", f.CompleteBefore}, {"b.completion_time > ?", f.CompleteAfter},
-	} {
-		if c.t != nil {
-			w.add(c.cond, micros(*c.t))
-		}
-	}
-	return list(tx, buildColumns+w.String()+` ORDER BY b.id`, w.args, scanBuild)
-}
-
 // escapeLike makes a string match itself in LIKE ... ESCAPE '\'.
 func escapeLike(s string) string {
 	out := make([]byte, 0, len(s)+8)
@@ -179,24 +123,6 @@ func globToLike(s string) string {
 		}
 	}
 	return string(out)
-}
-
-// InsertBuild adds a build and sets its id, event and creation time. ErrExists tells that its NVR is taken.
-func (tx *Tx) InsertBuild(b *buildsys.Build) error {
-	ev, err := tx.Event()
-	if err != nil {
-		return err
-	}
-	id, err := tx.insertNew(`INSERT INTO build (volume_id, pkg_id, version, release, epoch, draft, source, create_event, start_time,
-		completion_time, state, task_id, owner, extra) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-		ON CONFLICT DO NOTHING RETURNING id`,
-		b.VolumeID, b.PackageID, b.Version, b.Release, b.Epoch, b.Draft, b.Source, ev, optMicros(b.Start), optMicros(b.Completion),
-		b.State, b.TaskID, b.OwnerID, b.Extra)
-	if err != nil {
-		return err
-	}
-	b.ID, b.CreationEvent = id, ev
-	return nil
 }
 
 func optMicros(t *time.Time) *int64 {
@@ -263,12 +189,4 @@ func (tx *Tx) RecycleBuild(b *buildsys.Build) error {
 		b.State, b.TaskID, b.OwnerID, optMicros(b.Start), optMicros(b.Completion), b.Epoch, b.Source, b.Extra, b.VolumeID, ev, b.ID)
 	b.CreationEvent = ev
 	return err
-}
-
-// BuildHasHistory tells whether a build was ever tagged or has packages, so that it cannot be recycled.
-func (tx *Tx) BuildHasHistory(build int64) (bool, error) {
-	var n int64
-	err := tx.row(`SELECT (SELECT count(*) FROM tag_listing WHERE build_id = $1) + (SELECT count(*) FROM rpminfo WHERE build_id = $1)`,
-		[]any{build}, &n)
-	return n > 0, err
 }

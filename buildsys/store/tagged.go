@@ -27,6 +27,7 @@ func (tx *Tx) TaggedBuilds(tag int64, f TaggedFilter) ([]TaggedBuild, error) {
 	w.live("tag_listing", f.Event)
 	w.add("tag_listing.tag_id = ?", tag)
 	w.add("build.state = ?", int(buildsys.BuildComplete))
+	w.conds = append(w.conds, "(build.reset_event IS NULL OR tag_listing.create_event > build.reset_event)")
 	if f.Package != "" {
 		w.add("package.name = ?", f.Package)
 	}
