@@ -10,7 +10,7 @@ SHELL := /bin/bash
 GO        ?= go
 PROGRAMS  := $(notdir $(wildcard cmd/*))
 TOOL      := $(GO) tool -modfile=internal/tools/go.mod
-SCRIPTS   := .ci/run testdata/demo/run
+SCRIPTS   := .ci/run testdata/demo/run docs/from-scratch.sh
 
 # What the demo and the tests run: RPM's own tools as the judge of ours, a compiler
 # and its debug tools for real packages, and the means to watch and break a network.
