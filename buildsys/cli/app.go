@@ -41,6 +41,15 @@ type globalOptions struct {
 	cert       string
 	authType   string
 	noAuth     bool
+	runAs      string
+	principal  string
+	keytab     string
+	user       string
+	password   string
+	pkgURL     string
+	skipMain   bool
+	helpAll    bool
+	pluginPath string
 	forceAuth  bool
 	debug      bool
 	debugXML   bool
@@ -58,6 +67,18 @@ func (o *globalOptions) register(fs *pflag.FlagSet, profile string) {
 	fs.BoolVar(&o.noAuth, "noauth", false, "do not log in")
 	fs.BoolVar(&o.forceAuth, "force-auth", false, "log in for commands that only read, too")
 	fs.StringVar(&o.authType, "authtype", "", "how to log in: ssl or noauth")
+	fs.StringVar(&o.runAs, "runas", "", "log in for another `USER` (the hub's proxy_dns says who may)")
+	fs.StringVar(&o.principal, "principal", "", "the Kerberos principal to log in as")
+	fs.StringVar(&o.keytab, "keytab", "", "`FILE` with a Kerberos key")
+	fs.StringVar(&o.user, "user", "", "the user to log in with a password")
+	fs.StringVar(&o.password, "password", "", "that user's password")
+	fs.BoolVar(&o.helpAll, "help-commands", false, "list the commands")
+	fs.BoolVar(&o.skipMain, "skip-main", false, "read options and configuration, and do nothing")
+	fs.StringVar(&o.pluginPath, "plugin-paths", "", "where Koji's client finds plugins; there are none here")
+	fs.StringVar(&o.pkgURL, "pkgurl", "", "obsolete: see --topurl")
+	for _, name := range []string{"plugin-paths", "pkgurl", "skip-main"} {
+		_ = fs.MarkHidden(name) // they are there
+	}
 	fs.BoolVarP(&o.debug, "debug", "d", false, "show what is done")
 	fs.BoolVar(&o.debugXML, "debug-xmlrpc", false, "show the calls to the hub")
 	fs.BoolVarP(&o.quiet, "quiet", "q", false, "print results and errors only")
@@ -91,10 +112,19 @@ func (a *App) config() (*Config, error) {
 	}
 	switch c.AuthType {
 	case "", "ssl", "noauth":
+	case "kerberos", "gssapi":
+		return nil, failf("set authtype = ssl and cert; or use Koji's client with the address of a front proxy that takes tickets", "authtype %q: this client sends no Kerberos tickets", c.AuthType)
+	case "password":
+		return nil, failf("set authtype = ssl and cert", "authtype \"password\": the hub knows no passwords")
 	default:
 		return nil, failf("the hub knows people by their TLS certificate: set authtype = ssl and cert", "authtype %q is not supported", c.AuthType)
 	}
+	if a.opts.pkgURL != "" && a.opts.topURL == "" && c.TopURL == "" {
+		c.TopURL = topURLOf(a.opts.pkgURL)
+	}
 	c.ForceAuth = c.ForceAuth || a.opts.forceAuth
+	a.opts.debug = a.opts.debug || c.Debug
+	a.opts.debugXML = a.opts.debugXML || c.DebugXML
 	a.cfg = c
 	return c, nil
 }

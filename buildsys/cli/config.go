@@ -16,9 +16,10 @@ import (
 // Config is one profile of koji.conf, read as the Koji client reads it.
 //
 // Files, a later one over an earlier: /etc/koji.conf.d/*.conf, /etc/koji.conf,
-// then the file given with -c, or else ~/.koji/config.d/*.conf and
-// ~/.koji/config. The profile is the section of that name. Keys that are not
-// named here are left alone: a site's koji.conf serves other tools too. The
+// then the file or directory given with -c, or else ~/.koji/config.d/*.conf and
+// ~/.koji/config. They are one to the parser: [DEFAULT] of any gives values for all, and
+// %(key)s may refer to another file's. The profile is the section of that name: -p, or the
+// name that the program is called by. Keys that are not named here are left alone: a site's koji.conf serves other tools too. The
 // section [signing] of the last file that has one says how to reach the signer.
 type Config struct {
 	Profile string
@@ -35,6 +36,10 @@ type Config struct {
 	AuthType string
 	// NoSSLVerify takes any certificate from the hub.
 	NoSSLVerify bool
+	// AnonRetry sends calls again without a login, too, when the hub is lost.
+	AnonRetry bool
+	// Debug and DebugXML are as the options of these names.
+	Debug, DebugXML bool
 	// ForceAuth logs in for commands that do not need it.
 	ForceAuth bool
 	// MaxRetries and RetryInterval say how stubbornly a lost hub is tried again,
@@ -53,7 +58,8 @@ type Config struct {
 	// Signing is the section [signing], nil without one.
 	Signing *ini.Section
 
-	home string
+	home   string
+	pkgURL string // obsolete: TopURL with /packages
 }
 
 // configEnv is what the reading depends on, so that tests need no real home.
@@ -76,27 +82,11 @@ func loadConfig(env configEnv, profile, file string) (*Config, error) {
 		AuthTimeout:   60 * time.Second,
 		PollInterval:  6 * time.Second,
 	}
-	var paths []string
-	paths = append(paths, confDir(filepath.Join(env.etc, "koji.conf.d"))...)
-	paths = append(paths, filepath.Join(env.etc, "koji.conf"))
-	if file != "" {
-		path := expandHome(env.home, file)
-		info, err := os.Stat(path)
-		if err != nil {
-			return nil, failf("", "cannot read the configuration: %w", err)
-		}
-		if !info.IsDir() {
-			paths = append(paths, path)
-		} else if found := confDir(path); len(found) > 0 {
-			paths = append(paths, found...)
-		} else {
-			return nil, failf("", "%s: no .conf file in this directory", path)
-		}
-	} else {
-		paths = append(paths, confDir(filepath.Join(env.home, ".koji/config.d"))...)
-		paths = append(paths, filepath.Join(env.home, ".koji/config"))
+	paths, err := confPaths(env, file)
+	if err != nil {
+		return nil, err
 	}
-	found := false
+	var files []*ini.File
 	for _, path := range paths {
 		f, err := ini.ParseFile(path)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -108,28 +98,64 @@ func loadConfig(env configEnv, profile, file string) (*Config, error) {
 		if sec := f.Section("signing"); sec != nil {
 			c.Signing = sec
 		}
-		if sec := f.Section(profile); sec != nil {
-			found = true
-			if err := c.read(path, sec); err != nil {
-				return nil, err
-			}
-		}
+		files = append(files, f)
 	}
-	if !found {
+	sec := ini.Merge("koji.conf", files...).Section(profile)
+	if sec == nil || profile == "DEFAULT" {
 		hint := "give the file with -c and the section's name with -p"
 		return nil, failf(hint, "no configuration for profile name: %s", profile)
+	}
+	if err := c.read(sec); err != nil {
+		return nil, err
 	}
 	c.Cert = defaultFile(env.home, c.Cert, "~/.koji/client.crt")
 	c.ServerCA = defaultFile(env.home, c.ServerCA, "~/.koji/serverca.crt")
 	c.TopDir = expandHome(env.home, c.TopDir)
+	if c.TopURL == "" {
+		c.TopURL = topURLOf(c.pkgURL)
+	}
 	return c, nil
 }
 
-// read takes the keys of one section over what earlier files said.
-func (c *Config) read(path string, sec *ini.Section) error {
+// confPaths are the files that are read, a later one over an earlier.
+func confPaths(env configEnv, file string) ([]string, error) {
+	var paths []string
+	for _, path := range []string{filepath.Join(env.etc, "koji.conf.d"), filepath.Join(env.etc, "koji.conf")} {
+		paths = append(paths, confFiles(path)...)
+	}
+	if file == "" {
+		for _, path := range []string{".koji/config.d", ".koji/config"} {
+			paths = append(paths, confFiles(filepath.Join(env.home, path))...)
+		}
+		return paths, nil
+	}
+	path := expandHome(env.home, file)
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, failf("", "cannot read the configuration: %w", err)
+	}
+	found := confFiles(path)
+	if info.IsDir() && len(found) == 0 {
+		return nil, failf("", "%s: no .conf file in this directory", path)
+	}
+	return append(paths, found...), nil
+}
+
+// confFiles are the files that a path of the configuration means: itself, or the .conf files of a directory.
+func confFiles(path string) []string {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return confDir(path)
+	}
+	return []string{path}
+}
+
+// read takes the keys of the profile's section.
+func (c *Config) read(sec *ini.Section) error {
+	var unused bool // Koji's client has settings that mean nothing here; a wrong one is wrong all the same
 	for key, dst := range map[string]*string{
 		"server": &c.Server, "weburl": &c.WebURL, "topurl": &c.TopURL, "topdir": &c.TopDir,
 		"cert": &c.Cert, "serverca": &c.ServerCA, "authtype": &c.AuthType, "repomd_key": &c.RepomdKey,
+		"pkgurl": &c.pkgURL,
 	} {
 		v, ok, err := sec.Value(key)
 		if err != nil {
@@ -145,12 +171,15 @@ func (c *Config) read(path string, sec *ini.Section) error {
 		c.Keyring = nil
 		for name := range strings.FieldsSeq(v) {
 			if name = expandHome(c.home, name); !filepath.IsAbs(name) {
-				name = filepath.Join(filepath.Dir(path), name)
+				name = filepath.Join(filepath.Dir(sec.FileOf("keyring")), name)
 			}
 			c.Keyring = append(c.Keyring, name)
 		}
 	}
-	for key, dst := range map[string]*bool{"no_ssl_verify": &c.NoSSLVerify, "force_auth": &c.ForceAuth} {
+	for key, dst := range map[string]*bool{
+		"no_ssl_verify": &c.NoSSLVerify, "force_auth": &c.ForceAuth, "anon_retry": &c.AnonRetry, "debug": &c.Debug, "debug_xmlrpc": &c.DebugXML,
+		"offline_retry": &unused, "use_fast_upload": &unused,
+	} {
 		v, ok, err := sec.Bool(key)
 		if err != nil {
 			return err
@@ -169,19 +198,30 @@ func (c *Config) read(path string, sec *ini.Section) error {
 		}
 		if ok {
 			if v < 0 || v > 10*365*24*3600 {
-				return fmt.Errorf("%s:%d: %s: %d seconds is out of range", path, sec.Line(key), key, v)
+				return fmt.Errorf("%s:%d: %s: %d seconds is out of range", sec.FileOf(key), sec.Line(key), key, v)
 			}
 			*dst = time.Duration(v) * time.Second
 		}
 	}
-	v, ok, err := sec.Int("max_retries")
-	if err != nil {
-		return err
-	}
-	if ok {
-		c.MaxRetries = int(v)
+	for _, key := range []string{"max_retries", "offline_retry_interval", "upload_blocksize", "pyver"} {
+		v, ok, err := sec.Int(key)
+		if err != nil {
+			return err
+		}
+		if ok && key == "max_retries" {
+			c.MaxRetries = int(v)
+		}
 	}
 	return nil
+}
+
+// topURLOf is the topurl that goes with Koji's obsolete pkgurl.
+func topURLOf(pkgURL string) string {
+	top, ok := strings.CutSuffix(strings.TrimSuffix(pkgURL, "/"), "/packages")
+	if !ok {
+		return ""
+	}
+	return top
 }
 
 // confDir lists the .conf files of a directory in the order they apply; a

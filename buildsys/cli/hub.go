@@ -61,7 +61,11 @@ func (a *App) anonymous(ctx context.Context) (*session, error) {
 	if c.ForceAuth {
 		return a.login(ctx)
 	}
-	s, err := a.connect(ctx, c, patience{retries: -1}, false)
+	p := patience{retries: -1}
+	if c.AnonRetry {
+		p = patience{c.MaxRetries, c.RetryInterval}
+	}
+	s, err := a.connect(ctx, c, p, false)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +120,7 @@ func (a *App) connect(ctx context.Context, c *Config, p patience, login bool) (*
 	first, cancel := context.WithCancel(ctx)
 	defer cancel()
 	client, err := xmlrpc.New(c.Server, xmlrpc.Options{
-		TLS: tlsConfig, Retries: p.retries, RetryInterval: p.interval, Timeout: c.Timeout,
+		TLS: tlsConfig, ProxyUser: a.opts.runAs, Retries: p.retries, RetryInterval: p.interval, Timeout: c.Timeout,
 		OnRetry: func(err error, _ int) {
 			if !up.Load() {
 				cancel()

@@ -45,6 +45,19 @@ func (a *App) execute(ctx context.Context, program string, args []string) error 
 	if err != nil {
 		return err
 	}
+	for _, arg := range expanded {
+		switch {
+		case cmd != root && arg == cmd.Name():
+		case arg == "--help-commands":
+			root.SetOut(a.stdout)
+			return root.Help()
+		case arg == "--skip-main":
+			return nil
+		default:
+			continue
+		}
+		break
+	}
 	root.SetArgs(expanded)
 	root.SetOut(a.stdout)
 	root.SetErr(a.term.err)

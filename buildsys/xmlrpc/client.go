@@ -23,6 +23,8 @@ type Options struct {
 	// the system's) and CertFile (PEM, certificate and key in one file; "": none), koji.conf's serverca and cert.
 	TLS              *tls.Config
 	CAFile, CertFile string
+	// ProxyUser is whom the login is for, where the certificate's holder may log in others; "": himself.
+	ProxyUser string
 	// Retries is how often a call is sent again after the network failed, RetryInterval how long it waits first.
 	// Negative: never again. 0: 30 times, as Koji's client does.
 	Retries       int

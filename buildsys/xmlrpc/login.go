@@ -18,10 +18,14 @@ func (c *Client) Login(ctx context.Context) error {
 
 // login is Login with c.mu held. A renewal shows the old session, whose id the hub keeps.
 func (c *Client) login(ctx context.Context, renew bool) error {
-	args := []any{Kwargs{"proxyuser": nil}}
-	if renew {
-		args = []any{Kwargs{"proxyuser": nil, "renew": true}}
+	kw := Kwargs{"proxyuser": nil}
+	if c.opts.ProxyUser != "" {
+		kw["proxyuser"] = c.opts.ProxyUser
 	}
+	if renew {
+		kw["renew"] = true
+	}
+	args := []any{kw}
 	v, err := c.send(ctx, c.session, "/ssllogin", "sslLogin", args)
 	if err != nil {
 		return err

@@ -192,5 +192,5 @@ func (s *Section) Int(key string) (value int64, ok bool, err error) {
 
 // errorf makes an error that names the line of key.
 func (s *Section) errorf(key, format string, args ...any) error {
-	return &Error{s.FileName(), s.Line(key), foldKey(key) + ": " + fmt.Sprintf(format, args...)}
+	return &Error{s.FileOf(key), s.Line(key), foldKey(key) + ": " + fmt.Sprintf(format, args...)}
 }

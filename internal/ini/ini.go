@@ -81,6 +81,7 @@ type item struct {
 	numbers []int // of the lines of raw
 	raw     string
 	line    int
+	from    string // the file, where Merge put several together
 }
 
 // ParseFile reads the file at path.
