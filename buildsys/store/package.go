@@ -36,9 +36,9 @@ type PackageFilter struct {
 func (tx *Tx) TagPackages(f PackageFilter) ([]buildsys.TagPackage, error) {
 	var w where
 	w.live("tag_packages", f.Event)
-	owner, join, made := "0, ''", "", "tag_packages.create_event"
+	owner, join := "0, ''", ""
 	if !f.WithoutOwners {
-		owner, made = "users.id, users.name", "tag_package_owners.create_event" // of a change of the entry, too
+		owner = "users.id, users.name"
 		join = ` JOIN tag_package_owners ON tag_package_owners.tag_id = tag_packages.tag_id
 				AND tag_package_owners.package_id = tag_packages.package_id
 			JOIN users ON users.id = tag_package_owners.owner`
@@ -65,7 +65,7 @@ func (tx *Tx) TagPackages(f PackageFilter) ([]buildsys.TagPackage, error) {
 	}
 	return list(tx, `SELECT package.id, package.name, tag.id, tag.name, tag_packages.extra_arches, tag_packages.blocked, `+owner+`
 		FROM tag_packages JOIN tag ON tag.id = tag_packages.tag_id JOIN package ON package.id = tag_packages.package_id`+join+
-		w.String()+` ORDER BY `+made+`, package.id, tag.id`, w.args,
+		w.String()+` ORDER BY tag_packages.create_event, package.id, tag.id`, w.args,
 		func(scan func(...any) error, p *buildsys.TagPackage) error {
 			return scan(&p.PackageID, &p.PackageName, &p.TagID, &p.TagName, &p.ExtraArches, &p.Blocked, &p.OwnerID, &p.OwnerName)
 		})
