@@ -82,14 +82,20 @@ func countOf(v any) (int64, error) {
 	case xmlrpc.Struct:
 		return int64(len(v)), nil
 	}
-	if rows, ok, err := rowsOf(v); err != nil || ok {
+	if rows, ok, err := rowsOf(v, maxFiltered); err != nil || ok {
 		return int64(len(rows)), err
 	}
 	return 1, nil
 }
 
-// rowsOf is an answer that is a list; ok tells whether it is one.
-func rowsOf(v any) (rows []any, ok bool, err error) {
+// maxFiltered bounds the list that is kept whole to filter it, maxAnonymousFiltered for a caller without a session.
+const (
+	maxFiltered          = 1_000_000
+	maxAnonymousFiltered = 100_000
+)
+
+// rowsOf is an answer that is a list of at most so many rows; ok tells whether it is a list.
+func rowsOf(v any, most int) (rows []any, ok bool, err error) {
 	rows = []any{}
 	switch v := v.(type) {
 	case []any:
@@ -118,6 +124,9 @@ func rowsOf(v any) (rows []any, ok bool, err error) {
 		for row, err := range v {
 			if err != nil {
 				return nil, true, err
+			}
+			if len(rows) == most {
+				return nil, true, buildsys.Errorf(buildsys.FaultGeneric, "the list has more than %d rows: narrow it, or ask the method itself with queryOpts", most)
 			}
 			rows = append(rows, row)
 		}
@@ -168,7 +177,11 @@ func (c *Ctx) filtered(a Args) (n int64, rows []any, err error) {
 	if err != nil || v == nil {
 		return 0, nil, err
 	}
-	rows, ok, err := rowsOf(v)
+	most := maxFiltered
+	if c.User == nil {
+		most = maxAnonymousFiltered
+	}
+	rows, ok, err := rowsOf(v, most)
 	if err != nil {
 		return 0, nil, err
 	}
