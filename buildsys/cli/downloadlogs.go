@@ -108,15 +108,19 @@ func (d *logDownload) build(ctx context.Context, nvr string) error {
 	if err != nil {
 		return err
 	}
+	top, err := filepath.Abs(d.dir)
+	if err != nil {
+		return err
+	}
 	for _, l := range logs {
 		name := l.str("name")
 		if !strings.HasSuffix(name, ".log") || !d.wanted(name) {
 			continue
 		}
 		// Koji's client puts logs of one name from several architectures over each other; here each has its directory.
-		local := filepath.Join(d.dir, nvr, localName(name))
+		local := filepath.Join(top, nvr, localName(name))
 		if dir := l.str("dir"); dir != "." && filepath.IsLocal(dir) {
-			local = filepath.Join(d.dir, nvr, dir, localName(name))
+			local = filepath.Join(top, nvr, dir, localName(name))
 		}
 		if err := get.fetch(ctx, path.Clean(l.str("path")), local, -1); err != nil {
 			return err

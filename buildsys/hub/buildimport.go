@@ -87,7 +87,8 @@ func (c *Ctx) addRPM(f *filling, dir, base string, buildroot *int64, extra *stri
 			return nil, err
 		}
 	}
-	if want := (nvra{name: b.PackageName, version: b.Version, release: release}); im.build != want {
+	want := nvra{name: b.PackageName, version: b.Version, release: release, arch: im.build.arch} // of which source package
+	if im.build != want {
 		return nil, buildsys.Errorf(buildsys.FaultGeneric, "srpm mismatch for %s: %s-%s-%s (expected %s-%s-%s)", base, im.build.name, im.build.version, im.build.release,
 			want.name, want.version, want.release)
 	}
