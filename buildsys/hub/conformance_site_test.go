@@ -56,7 +56,7 @@ func newSiteOn(t *testing.T, db string) *site {
 	must(t, err)
 	s.pool = ca.Pool()
 	s.caFile = s.write(t, "ca.pem", ca.CertPEM())
-	server := s.issue(t, ca, pki.Request{CN: "localhost", DNS: []string{"localhost"}, IPs: []net.IP{net.IPv4(127, 0, 0, 1)},
+	server := s.issue(t, ca, pki.Request{CN: "localhost", DNS: []string{"localhost"}, IPs: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv4(127, 0, 0, 2)},
 		Server: true, Life: time.Hour})
 	s.clients[""] = s.client(nil)
 	for _, name := range profiles {
