@@ -247,6 +247,7 @@ func (s *snapshot) copyPackages(want []buildsys.TagPackage) error {
 		return err
 	}
 	wanted := make(map[int64]bool, len(want))
+	var set []buildsys.TagPackage
 	for _, p := range want {
 		wanted[p.PackageID] = true
 		if old, ok := have.entry(p.PackageID); ok {
@@ -255,22 +256,13 @@ func (s *snapshot) copyPackages(want []buildsys.TagPackage) error {
 			}
 			p.OwnerID = old.OwnerID
 		}
-		p.TagID = s.dst.ID
-		if err := s.tx.SetTagPackage(p); err != nil {
-			return err
-		}
-	}
-	if !s.remove {
-		return nil
+		set = append(set, p)
 	}
 	for _, p := range have.rows {
-		if wanted[p.PackageID] || p.Blocked {
-			continue
-		}
-		p.TagID, p.Blocked = s.dst.ID, true
-		if err := s.tx.SetTagPackage(p); err != nil {
-			return err
+		if s.remove && !wanted[p.PackageID] && !p.Blocked {
+			p.Blocked = true
+			set = append(set, p)
 		}
 	}
-	return nil
+	return s.tx.SetTagPackages(s.dst.ID, set)
 }

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/privyseal/privyseal/buildsys"
@@ -135,4 +136,30 @@ func TestSnapshotTagModify(t *testing.T) {
 	same(t, "as it was", nvrs(t, c, "src"), "app-1-1", "app-2-1")
 	same(t, "groups as they were", groupsOf(t, c, "src", nil), "build=gcc,vim+extra", "extra=+")
 
+}
+
+func TestSnapshotKeepsTheOrderOfMany(t *testing.T) {
+	s := startServer(t, Config{})
+	c := s.client(t, "admin")
+	makeTags(t, c, "src")
+	must(t, c, "packageListAdd", "src", "app", "admin")
+	for i := range 70 {
+		must(t, c, "packageListAdd", "src", fmt.Sprint("p", i), "admin")
+		s.tagBuilds(t, "src", fmt.Sprint("app-", i*37%70))
+	}
+	must(t, c, "snapshotTag", "src", "copy", xmlrpc.Kwargs{"latest_only": false})
+	same(t, "builds", nvrs(t, c, "copy"), nvrs(t, c, "src")...)
+	same(t, "packages", column(t, must(t, c, "listPackages", xmlrpc.Kwargs{"tagID": "copy"}), "package_name"),
+		column(t, must(t, c, "listPackages", xmlrpc.Kwargs{"tagID": "src"}), "package_name")...)
+	h := must(t, c, "queryHistory", xmlrpc.Kwargs{"tables": []any{"tag_listing", "tag_packages"}, "tag": "copy"}).(map[string]any)
+	events := func(table string) int {
+		seen := map[string]bool{}
+		for _, e := range column(t, h[table], "create_event") {
+			seen[e] = true
+		}
+		return len(seen)
+	}
+	if events("tag_listing") != 70 || events("tag_packages") != 1 {
+		t.Errorf("%d events for 70 builds, %d for the list of packages; want 70 and 1", events("tag_listing"), events("tag_packages"))
+	}
 }

@@ -24,6 +24,7 @@ func (s *snapshot) copyBuilds(want []store.TaggedBuild) error {
 		return err
 	}
 	old := byPackage(have)
+	var tag []int64
 	for i := range want {
 		b := &want[i]
 		rest := old[b.PackageID]
@@ -45,12 +46,9 @@ func (s *snapshot) copyBuilds(want []store.TaggedBuild) error {
 			old[b.PackageID] = rest[at+1:]
 			continue
 		}
-		s.tx.NextCall()
-		if err := s.tx.TagBuild(s.dst.ID, b.ID); err != nil {
-			return err
-		}
+		tag = append(tag, b.ID)
 	}
-	return nil
+	return s.tx.TagBuilds(s.dst.ID, tag)
 }
 
 // extraBuilds deals with the builds that only the destination has.
