@@ -12,6 +12,7 @@ func cloneTagCommand(a *App) *cobra.Command {
 		"Packages, builds and groups that the source inherits become the copy's own. With --inheritance\n" +
 		"the copy gets the source's parents instead, and what is the source's own."
 	fs := cmd.Flags()
+	cmd.Example = "  privyseal clone-tag --all --latest-only f40 f40-beta"
 	config := fs.Bool("config", false, "copy config from the source to the dest tag")
 	groups := fs.Bool("groups", false, "copy group information")
 	pkgs := fs.Bool("pkgs", false, "copy package list from the source to the dest tag")

@@ -48,6 +48,7 @@ func addExternalRepoCommand(a *App) *cobra.Command {
 		"architecture: quote it. Of two repositories of a tag with the same package the one with the\n" +
 		"lower priority counts."
 	fs := cmd.Flags()
+	cmd.Example = "  privyseal add-external-repo -t epel5-build -p 10 centos5 'http://mirror.example.com/centos/5/os/$arch/'"
 	tags := fs.StringArrayP("tag", "t", nil, "also add repo to `TAG`; use TAG::N to set priority")
 	priority := fs.Int64P("priority", "p", 0, "set priority (when adding to tag)")
 	mode := fs.StringP("mode", "m", "", "set merge mode: "+strings.Join(buildsys.MergeModes, ", "))

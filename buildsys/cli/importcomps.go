@@ -15,6 +15,7 @@ func importCompsCommand(a *App) *cobra.Command {
 	cmd := a.newCommand(groupMisc, "import-comps [options] <file> <tag>", "Import group/package information from a comps file")
 	cmd.Long = "Puts the groups of a comps file into a tag. What the tag already has and the file does not\n" +
 		"stays. Requirements between groups, as show-groups --comps writes them, come along."
+	cmd.Example = "  privyseal show-groups --comps f39-build > comps.xml\n  privyseal import-comps comps.xml f40-build"
 	force := cmd.Flags().Bool("force", false, "force import, over what is blocked in the tag")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) != 2 {

@@ -26,6 +26,7 @@ func mockConfigCommand(a *App) *cobra.Command {
 	cmd := a.newCommand(groupInfo, "mock-config [options]", "Create a mock config")
 	cmd.Long = "Prints a configuration with which mock makes the build root that the hub's builders make: for a\n" +
 		"tag or a build target, or once more for a task or a build root of the past."
+	cmd.Example = "  privyseal mock-config --tag f40-build --arch x86_64 --latest -o f40.cfg\n  mock -r ./f40.cfg --rebuild hello-1.0-1.src.rpm"
 	var o mockOptions
 	fs := cmd.Flags()
 	fs.StringVarP(&o.arch, "arch", "a", "", "specify the arch")

@@ -49,6 +49,7 @@ func addTargetCommand(a *App) *cobra.Command {
 	cmd := a.newCommand(groupAdmin, "add-target <name> <build tag> <dest tag>", "Create a new build target")
 	cmd.Long = "Makes a build target: builds are made from the repository of the build tag, and go into the\n" +
 		"destination tag. Without one that is the tag of the target's name."
+	cmd.Example = "  privyseal add-target f40 f40-build f40-candidates"
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		switch {
 		case len(args) < 2:
