@@ -19,7 +19,7 @@ PACKAGES  := ca-certificates openssl gcc libc6-dev make git \
 	gnupg ima-evm-utils ostree python3 skopeo sqv strace nftables iproute2 mount procps shellcheck \
 	postgresql postgresql-client
 
-.PHONY: help setup build demo test test-long check bench fmt clean
+.PHONY: help setup build man demo test test-long check bench fmt clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ setup: ## Install the Debian packages that demo and tests need (does nothing whe
 build: ## Build the programs into bin/
 	@mkdir -p bin
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ $(PROGRAMS:%=./cmd/%)
+
+man: build ## Write the manual pages of privyseal into bin/man
+	bin/privyseal man bin/man
 
 demo: setup build ## From a C file to an installed, verified RPM in about a minute
 	@testdata/demo/run bin
