@@ -108,10 +108,7 @@ func (c *Ctx) historyFilter(a Args) (store.HistoryFilter, error) {
 		case "package": // 0 for none: only a group may have it
 			f.About[k], _, err = c.findPackage(v, false)
 		case "user", "editor":
-			var u *buildsys.User
-			if u, err = c.findUser(v, true); err == nil {
-				id = u.ID
-			}
+			id, err = c.historyUser(v)
 		case "permission":
 			var p *buildsys.Permission
 			if p, err = c.findPermission(v, true); err == nil {
@@ -152,6 +149,21 @@ func (c *Ctx) historyFilter(a Args) (store.HistoryFilter, error) {
 // historyNames are the tables of names behind the kinds that have nothing else.
 var historyNames = map[string]string{"host": "host", "channel": "channels", "build_target": "build_target", "external_repo": "external_repo",
 	"group": "groups", "cg": "content_generator"}
+
+// historyUser finds a user, also one that was removed.
+func (c *Ctx) historyUser(info any) (int64, error) {
+	u, err := c.findUser(info, false)
+	if err != nil {
+		return 0, err
+	}
+	if u != nil {
+		return u.ID, nil
+	}
+	if id, _, ok, err := c.named("users", info); err != nil || ok {
+		return id, err
+	}
+	return 0, buildsys.Errorf(buildsys.FaultGeneric, "No such user: %s", pyRepr(info))
+}
 
 func (c *Ctx) historyID(kind string, info any) (int64, error) {
 	id, _, ok, err := c.named(historyNames[kind], info)

@@ -72,7 +72,11 @@ func TestRemovals(t *testing.T) {
 	if u := c.must(t, "getUser", "plain"); u != nil {
 		t.Errorf("a removed user: %v", u)
 	}
-	rows := c.must(t, "queryHistory", xmlrpc.Kwargs{"tables": []any{"user_perms"}, "user": id}).(map[string]any)["user_perms"].([]any)
+	c.refused(t, 1000, "No such user", "grantPermission", id, "admin")
+	if found := c.must(t, "search", "plain", "user", "glob").([]any); len(found) > 0 {
+		t.Errorf("a removed user is found: %v", found)
+	}
+	rows := c.must(t, "queryHistory", xmlrpc.Kwargs{"tables": []any{"user_perms"}, "user": "plain"}).(map[string]any)["user_perms"].([]any)
 	if len(rows) != 1 || rows[0].(map[string]any)["active"] == true || rows[0].(map[string]any)["user.name"] != "plain" {
 		t.Errorf("a removed user's permissions on record: %v", rows)
 	}

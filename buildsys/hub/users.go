@@ -55,7 +55,7 @@ func (c *Ctx) findUser(info any, strict bool) (*buildsys.User, error) {
 		}
 		u = *c.User
 	case int64:
-		u, err = c.tx.UserByID(v)
+		u, err = c.tx.LiveUser(v)
 	case string:
 		u, err = c.tx.UserByName(v)
 	case map[string]any:
@@ -87,7 +87,7 @@ func (c *Ctx) findUserOf(m map[string]any) (u buildsys.User, err error) {
 			if key != "id" {
 				return u, buildsys.Errorf(buildsys.FaultGeneric, "Invalid type for %s: %s", key, describe(v))
 			}
-			found, err = c.tx.UserByID(v)
+			found, err = c.tx.LiveUser(v)
 		case string:
 			switch {
 			case v == "":

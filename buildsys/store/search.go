@@ -19,8 +19,8 @@ var searchTables = map[string]struct {
 	parts      []string // of the name
 }{
 	"package": {from: "package AS x", id: "x.id", name: "x.name"},
-	"user":    {from: "users AS x", id: "x.id", name: "x.name"},
-	"host":    {from: "host AS x", id: "x.id", name: "x.name"},
+	"user":    {from: "users AS x JOIN users AS k ON k.id = x.id AND NOT k.removed", id: "x.id", name: "x.name"},
+	"host":    {from: "host AS x JOIN host_config AS k ON k.host_id = x.id AND k.active IS TRUE", id: "x.id", name: "x.name"},
 	"tag":     {from: "tag AS x JOIN tag_config AS k ON k.tag_id = x.id AND k.active IS TRUE", id: "x.id", name: "x.name"},
 	"target":  {from: "build_target AS x JOIN build_target_config AS k ON k.build_target_id = x.id AND k.active IS TRUE", id: "x.id", name: "x.name"},
 	"build": {from: "build AS x JOIN package AS p ON p.id = x.pkg_id", id: "x.id", name: "p.name || '-' || x.version || '-' || x.release",

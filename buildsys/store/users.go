@@ -8,10 +8,17 @@ func scanUser(scan func(...any) error, u *buildsys.User) error {
 	return scan(&u.ID, &u.Name, &u.Status, &u.Type)
 }
 
-// UserByID returns a user, host or group.
+// UserByID returns a user, host or group, also one that was removed.
 func (tx *Tx) UserByID(id int64) (buildsys.User, error) {
 	var u buildsys.User
 	err := tx.row(`SELECT `+userCols+` FROM users WHERE id = $1`, []any{id}, &u.ID, &u.Name, &u.Status, &u.Type)
+	return u, err
+}
+
+// LiveUser is UserByID of a user that was not removed.
+func (tx *Tx) LiveUser(id int64) (buildsys.User, error) {
+	var u buildsys.User
+	err := tx.row(`SELECT `+userCols+` FROM users WHERE id = $1 AND NOT removed`, []any{id}, &u.ID, &u.Name, &u.Status, &u.Type)
 	return u, err
 }
 
