@@ -17,7 +17,7 @@ func buildMethods() []Method {
 		}
 		return nil, buildsys.Errorf(buildsys.FaultGeneric, "no such build of this type: %s", b.NVR())
 	}
-	return slices.Concat(buildEditMethods(), buildrootMethods(), buildHostMethods(), cgMethods(), rpmContentMethods(), []Method{
+	return slices.Concat(buildEditMethods(), archiveMethods(), buildrootMethods(), buildHostMethods(), cgMethods(), rpmContentMethods(), []Method{
 		{Name: "getBuild", Args: "buildInfo, strict=False", Fn: getBuild,
 			Doc: "A build by id, N-V-R or {name, version, release}; None if there is none, unless strict."},
 		{Name: "listBuilds", Fn: listBuilds,

@@ -222,7 +222,7 @@ func getLatestRPMS(c *Ctx, a Args) (any, error) {
 	}
 	q := tagQuery{TaggedFilter: store.TaggedFilter{Event: a.Event("event")}, tag: tag, inherit: true, latest: 1}
 	q.readFilters(a)
-	return c.taggedRPMs(q, a, false)
+	return c.taggedRPMs(q, a, true)
 }
 
 func listTaggedRPMS(c *Ctx, a Args) (any, error) {

@@ -117,7 +117,11 @@ func (c *Ctx) requestTag(tagInfo, buildInfo, from, forced any) (any, error) {
 	}
 	var fromTag *buildsys.Tag
 	if truth(from) {
-		if fromTag, err = c.findTag(from, 0, true); err != nil {
+		id, err := c.tagID(from)
+		if err != nil {
+			return nil, err
+		}
+		if fromTag, err = c.findTag(id, 0, true); err != nil {
 			return nil, err
 		}
 	}
