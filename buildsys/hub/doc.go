@@ -20,6 +20,12 @@
 // lost the answer repeats the request, and what was not committed runs, what was is refused with RetryError. Calls that only
 // read, or fail, or change nothing use no number up. A subsession shares its master's exclusive lock.
 //
+// # Policies
+//
+// Who may do what beyond permissions is decided by policies in Koji's language (package policy), read from section [policy] of
+// the configuration; those that are not there are Koji's defaults. A method asks policyAssert or policyEval with what it knows
+// (policyData); tests look up builds, tags and users by themselves. docs/hub-policy.md has the tests for administrators.
+//
 // # Files
 //
 // Uploads go below topdir/work, in directories that belong to their first uploader (or to the host that runs the task); no
