@@ -227,23 +227,27 @@ func listsOf(v any) (lists []xmlrpc.Seq, one bool) {
 	case xmlrpc.Seq:
 		return []xmlrpc.Seq{v}, true
 	case []map[string]any:
-		return []xmlrpc.Seq{func(yield func(any, error) bool) {
-			for _, m := range v {
-				if !yield(m, nil) {
-					return
-				}
-			}
-		}}, true
+		return []xmlrpc.Seq{sequence(v)}, true
 	case []any:
 		for _, item := range v {
 			s, ok := item.(xmlrpc.Seq)
 			if !ok {
-				return nil, false
+				return []xmlrpc.Seq{sequence(v)}, true
 			}
 			lists = append(lists, s)
 		}
 	}
 	return lists, false
+}
+
+func sequence[T any](list []T) xmlrpc.Seq {
+	return func(yield func(any, error) bool) {
+		for _, v := range list {
+			if !yield(v, nil) {
+				return
+			}
+		}
+	}
 }
 
 // answer is the answer as it was: each piece goes out as if it were one element of its list.

@@ -29,7 +29,7 @@ type Settings struct {
 	// CA holds the CAs whose client certificates may log in; the common name is the user's name.
 	CA string `ini:"ca,required"`
 	// DB is the SQLite database file, or the address of a PostgreSQL database, postgres://USER:PASSWORD@HOST/DATABASE, which
-	// several hubs may share, with one topdir.
+	// several hubs may share, with one topdir. As everywhere in this file a percent sign is written twice.
 	DB string `ini:"db,required"`
 	// TopDir, WebURL and TopURL are Koji's topdir and where clients find the web pages and topdir.
 	TopDir string `ini:"topdir,required"`

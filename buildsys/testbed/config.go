@@ -40,6 +40,7 @@ func (s *site) writeHubConfigs() error {
 	if db == sqlite {
 		db = s.path("hub", "hub.db")
 	}
+	db = strings.ReplaceAll(db, "%", "%%") // which has a meaning in these files
 	err := s.writeINI("hub.conf", []setting{
 		{"", "hub"},
 		{"listen", hostPort(s.state.Ports.Hub)},

@@ -20,6 +20,8 @@ type row struct {
 	Goal   string  `json:"goal"`
 	// Where is processor time in milliseconds for one package, by program.
 	Where map[string]float64 `json:"cpu_ms_each,omitempty"`
+	// Milliseconds are how long it took.
+	Milliseconds map[string]float64 `json:"ms,omitempty"`
 }
 
 var rows []row
@@ -39,6 +41,14 @@ func record(r row) {
 		}
 		slices.Sort(parts)
 		fmt.Printf("      processor milliseconds for each: %s\n", strings.Join(parts, ", "))
+	}
+	if len(r.Milliseconds) > 0 {
+		var parts []string
+		for name, ms := range r.Milliseconds {
+			parts = append(parts, fmt.Sprintf("%s %.1f", name, ms))
+		}
+		slices.Sort(parts)
+		fmt.Printf("      milliseconds: %s\n", strings.Join(parts, ", "))
 	}
 	rows = append(rows, r)
 }
