@@ -51,7 +51,7 @@ func grantCGAccess(c *Ctx, a Args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	has, err := c.tx.IsGenerator(u.ID, id)
+	has, err := c.tx.MayUseCG(u.ID, id)
 	if err == nil && has {
 		err = buildsys.Errorf(buildsys.FaultGeneric, "User already has access to content generator %s", name)
 	}

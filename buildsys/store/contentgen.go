@@ -16,13 +16,6 @@ func (tx *Tx) GeneratorUsers() ([]GeneratorUser, error) {
 		func(scan func(...any) error, g *GeneratorUser) error { return scan(&g.CGID, &g.CG, &g.User) })
 }
 
-// IsGenerator tells whether a user may import as a content generator.
-func (tx *Tx) IsGenerator(user, cg int64) (bool, error) {
-	var n int
-	err := tx.row(`SELECT count(*) FROM cg_users WHERE cg_id = $1 AND user_id = $2 AND active IS TRUE`, []any{cg, user}, &n)
-	return n > 0, err
-}
-
 // GrantGenerator lets a user import as a content generator.
 func (tx *Tx) GrantGenerator(user, cg int64) error {
 	return tx.create("cg_users", "cg_id, user_id", cg, user)

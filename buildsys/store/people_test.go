@@ -181,7 +181,7 @@ func TestHoldings(t *testing.T) {
 			return err
 		}
 		hs, err := tx.HoldingsOf(user)
-		may, cerr := tx.IsGenerator(user, cg)
+		may, cerr := tx.MayUseCG(user, cg)
 		ns, nerr := tx.Notifications(user)
 		bs, berr := tx.NotificationBlocks(user)
 		ss, serr := tx.SessionsOf(user)
