@@ -46,7 +46,7 @@ func search(c *Ctx, a Args) (any, error) {
 	default:
 		q.Exact = terms
 		if q.NVR, err = nameParts(kind, terms); err != nil {
-			return emptySearch(opts), nil //nolint:nilerr // nothing can have such a name
+			return emptySearch(opts), nil // nothing can have such a name
 		}
 	}
 	if opts.count {
