@@ -16,7 +16,7 @@ func TestTestbedRefuses(t *testing.T) {
 		{"testbed up", 2, "--dir"},
 		{"testbed kill hub", 2, "--dir"},
 		{"testbed down --purge", 2, "--dir"},
-		{"testbed up --dir " + dir + " --db postgres://db/koji", 1, "SQLite"},
+		{"testbed up --dir " + dir + " --db mysql://db/koji", 1, "expected sqlite"},
 		{"testbed up --dir " + dir + " --minidistro", 1, "--minidistro"},
 		{"testbed up --dir " + dir + " --builders 65", 1, "0 to 64"},
 		{"testbed status --dir " + dir, 1, "holds no testbed"},
