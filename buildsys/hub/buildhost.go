@@ -85,10 +85,7 @@ func failBuild(c *Ctx, h *buildsys.Host, a Args) (any, error) {
 	if b.State != buildsys.BuildBuilding {
 		return nil, buildsys.Errorf(buildsys.FaultGeneric, "cannot update build %d, state: %s", b.ID, b.State)
 	}
-	if err := c.tx.FinishBuild(b.ID, buildsys.BuildFailed, c.tx.Now()); err != nil {
-		return nil, err
-	}
-	return nil, c.afterBuild(b.ID)
+	return nil, c.tx.FinishBuild(b.ID, buildsys.BuildFailed, c.tx.Now())
 }
 
 // output is a file that a task wrote: tasks/N/ID/..., relative to work/.
@@ -299,7 +296,7 @@ func completeBuild(c *Ctx, h *buildsys.Host, a Args) (any, error) {
 	if err := c.linkVolume(b); err != nil {
 		return nil, err
 	}
-	return buildMap(b), c.afterBuild(b.ID)
+	return buildMap(b), nil
 }
 
 // mustArgs are a task's arguments; none where they cannot be read.
@@ -326,9 +323,6 @@ func (c *Ctx) volumeFor(data policyData) (int64, string, error) {
 	}
 	return id, name, err
 }
-
-// afterBuild is what follows when a build is over.
-func (c *Ctx) afterBuild(int64) error { return nil }
 
 func moveBuildToScratch(c *Ctx, h *buildsys.Host, a Args) (any, error) {
 	t, err := c.hostTask(h, a.Int("task_id"))
