@@ -17,6 +17,7 @@ type watched struct {
 	id    int64
 	level int
 	info  *api.Task
+	shown string // its state in words, as it was told last
 }
 
 func (w *watched) state() buildsys.TaskState { return buildsys.TaskState(w.info.State) }
@@ -105,7 +106,12 @@ func (a *App) watch(ctx context.Context, h *api.Hub, ids []int64) error {
 		}
 		select {
 		case <-ctx.Done():
-			say("Tasks still running. You can continue to watch with the '%s watch-task' command.", a.term.name)
+			say("Tasks still running. You can continue to watch with the '%s watch-task' command.\nRunning Tasks:", a.term.name)
+			for _, w := range tasks {
+				if w.info != nil && !w.done() {
+					say("%s: %s", w.label(), w.shown)
+				}
+			}
 			return ctx.Err()
 		case <-time.After(pause):
 		}
@@ -144,15 +150,20 @@ func (a *App) look(ctx context.Context, h *api.Hub, w *watched, say func(string,
 	if last != nil && last.State == info.State {
 		return false, nil
 	}
-	now, err := stateText(ctx, h, info)
+	level := 0
+	if last == nil {
+		level = w.level
+	}
+	now, err := a.stateText(ctx, h, info, level)
 	if err != nil {
 		return false, err
 	}
+	w.shown = now
 	if last == nil {
 		say("%s: %s", w.label(), now)
 		return false, nil
 	}
-	was, err := stateText(ctx, h, last)
+	was, err := a.stateText(ctx, h, last, 0)
 	if err != nil {
 		return false, err
 	}
@@ -162,7 +173,7 @@ func (a *App) look(ctx context.Context, h *api.Hub, w *watched, say func(string,
 
 // stateText is a state in words, with the host that has the task or the reason
 // it failed for.
-func stateText(ctx context.Context, h *api.Hub, t *api.Task) (string, error) {
+func (a *App) stateText(ctx context.Context, h *api.Hub, t *api.Task, level int) (string, error) {
 	state := buildsys.TaskState(t.State)
 	switch state {
 	case buildsys.TaskOpen, buildsys.TaskAssigned:
@@ -180,15 +191,41 @@ func stateText(ctx context.Context, h *api.Hub, t *api.Task) (string, error) {
 	case buildsys.TaskFailed:
 		_, err := h.TaskResult(ctx, t.ID)
 		var fault *xmlrpc.Fault
+		text := "FAILED: "
 		switch {
 		case errors.As(err, &fault):
-			return fmt.Sprintf("FAILED: %s: %s", buildsys.FaultCode(fault.Code), strings.TrimSpace(fault.String)), nil
+			text += fmt.Sprintf("%s: %s", buildsys.FaultCode(fault.Code), strings.TrimSpace(fault.String))
 		case err != nil:
 			return "", err
 		}
-		return "FAILED: ", nil
+		logs, err := a.relevantLogs(ctx, h, t.ID, level+1)
+		return text + logs, err
 	}
 	return strings.ToLower(state.String()), nil
+}
+
+// relevantLogs names the logs of a task that failed, indented.
+func (a *App) relevantLogs(ctx context.Context, h *api.Hub, id int64, level int) (string, error) {
+	if a.cfg.TopURL == "" {
+		return "", nil
+	}
+	names, volumes, err := (&session{api: h}).taskVolumes(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	indent := strings.Repeat("  ", level)
+	var logs []string
+	for _, name := range names {
+		for _, v := range volumes[name] {
+			if strings.HasSuffix(name, "log") {
+				logs = append(logs, indent+workDir(a.cfg.TopURL, v)+"/"+taskDir(id)+"/"+name)
+			}
+		}
+	}
+	if len(logs) == 0 {
+		return "", nil
+	}
+	return "\n" + indent + "Relevant logs:\n" + strings.Join(logs, "\n"), nil
 }
 
 // tally counts the tasks by state.

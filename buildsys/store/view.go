@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -264,6 +265,10 @@ func (f viewField) value(v any) (any, error) {
 		}
 	case string:
 		switch f.kind {
+		case KindInt:
+			if n, err := strconv.ParseInt(x, 10, 64); err == nil {
+				return n, nil
+			}
 		case KindText:
 			return x, nil
 		case KindJSON:
