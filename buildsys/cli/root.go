@@ -117,6 +117,9 @@ func (a *App) rootCommand(program string) *cobra.Command {
 	for _, row := range table {
 		root.AddCommand(row(a))
 	}
+	for _, r := range refused {
+		root.AddCommand(refusedCommand(a, r.name, r.what))
+	}
 	root.InitDefaultHelpCmd()
 	root.InitDefaultHelpFlag()
 	for _, c := range root.Commands() {

@@ -172,6 +172,7 @@ func (s *site) text(v string) string {
 	v = strings.ReplaceAll(v, s.topdir, "<topdir>")
 	v = strings.ReplaceAll(v, s.addr, "<hub>")
 	v = strings.ReplaceAll(v, "cli-import/conformance", "cli-import/<random>")
+	v = strings.ReplaceAll(v, "cli-build/conformance", "cli-build/<random>")
 	v = sessionNumber.ReplaceAllString(v, "session <id>")
 	return userNumber.ReplaceAllString(v, "User <id> is")
 }

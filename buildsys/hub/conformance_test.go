@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/privyseal/privyseal/buildsys/testbed/differ"
 	"github.com/privyseal/privyseal/buildsys/xmlrpc"
 	"github.com/privyseal/privyseal/internal/lab"
 )
@@ -19,9 +20,6 @@ var (
 	sessionNumber = regexp.MustCompile(`session \d+`)
 	userNumber    = regexp.MustCompile(`^User \d+ is`)
 )
-
-// anyOrder names the answers whose rows Koji gives in no promised order, and where in the answer they are.
-var anyOrder = map[string]bool{"queryRPMSigs": true, "listRPMs": true, "listTags": true, "getAllPerms": true}
 
 // TestConformance sends our hub the calls that the real client sent the real hub, in the same order, and compares the
 // answers: shapes, types, values, fault codes and fault strings. Where we differ on purpose, conformance_quirks_test.go
@@ -98,9 +96,9 @@ func (r *replay) compare(c *call, v any, err error) []mismatch {
 	switch {
 	case err == nil && c.Fault == nil:
 		switch {
-		case anyOrder[c.Method]:
+		case differ.AnyOrder[c.Method]:
 			return m.matchAnyOrder("result", c.Result, v)
-		case c.Method == "listTaggedRPMS":
+		case c.Method == "listTaggedRPMS" || c.Method == "getLatestRPMS":
 			return r.compareTaggedRPMs(m, c.Result, v)
 		}
 		return m.match("result", c.Result, v)

@@ -135,7 +135,7 @@ type Intent struct {
 	Used                           int
 }
 
-// ReadIntents reads them, one a line: SCRIPT ; COMMAND ; WHERE ; REASON.
+// ReadIntents reads them, one a line: SCRIPT ; COMMAND ; WHERE ; REASON. "The same" is the reason of the line before.
 func ReadIntents(file string) ([]*Intent, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -151,6 +151,10 @@ func ReadIntents(file string) ([]*Intent, error) {
 		if len(f) != 4 {
 			return nil, fmt.Errorf("%s:%d: want SCRIPT ; COMMAND ; WHERE ; REASON", file, line)
 		}
+		if f[3] == "the same" && len(out) > 0 {
+			f[3] = out[len(out)-1].Reason
+		}
+		f[3] = strings.TrimPrefix(f[3], "the same: ")
 		out = append(out, &Intent{Script: f[0], Command: f[1], Where: f[2], Reason: f[3]})
 	}
 	return out, nil

@@ -38,7 +38,7 @@ func TestDiffer(t *testing.T) {
 			var report strings.Builder
 			counts := map[string]int{}
 			unknown := map[string]bool{}
-			results := differ.Results{Date: time.Now().UTC().Format(time.DateOnly), Commands: map[string]*differ.Result{}}
+			results := map[string]*differ.Result{}
 			for i, c := range s.Commands {
 				diffs := compare(t, c, koji, &koji.steps[i], ours, own)
 				status := "same"
@@ -69,10 +69,10 @@ func TestDiffer(t *testing.T) {
 				}
 				counts[status]++
 				if c.Argv[0] != differ.Work {
-					if results.Commands[c.Argv[0]] == nil {
-						results.Commands[c.Argv[0]] = &differ.Result{}
+					if results[c.Argv[0]] == nil {
+						results[c.Argv[0]] = &differ.Result{}
 					}
-					results.Commands[c.Argv[0]].Add(status, reasons...)
+					results[c.Argv[0]].Add(status, reasons...)
 				}
 				if lines.Len() > 0 {
 					fmt.Fprintf(&report, "%s [%s]\n%s", c, status, lines.String())
@@ -86,15 +86,32 @@ func TestDiffer(t *testing.T) {
 			t.Log(head)
 			if dir := os.Getenv("PRIVYSEAL_DIFFER_OUT"); dir != "" {
 				must(t, os.WriteFile(filepath.Join(dir, s.Name+".txt"), []byte(head+report.String()), 0o644))
-				data, err := json.MarshalIndent(results, "", " ")
-				must(t, err)
-				must(t, os.WriteFile(filepath.Join(dir, s.Name+".results"), data, 0o644))
+			}
+			if os.Getenv("PRIVYSEAL_UPDATE") != "" {
+				keep(t, s.Name, koji, results)
 			}
 			if counts["different"]+counts["missing"] > 0 {
 				t.Errorf("%s", report.String())
 			}
 		})
 	}
+}
+
+// keep writes down what came of a script, for the tests that have no Koji hub: the tape, and the counts for each command.
+func keep(t *testing.T, script string, koji *tape, results map[string]*differ.Result) {
+	t.Helper()
+	dir := lab.Testdata(t, "koji")
+	must(t, differ.WriteTape(filepath.Join(dir, "tapes", script+".json"), "scripts/"+script+".txt, run on the real hub", koji.read))
+	file := filepath.Join(dir, "results.json")
+	all := differ.Results{Scripts: map[string]map[string]*differ.Result{}}
+	if data, err := os.ReadFile(file); err == nil {
+		must(t, json.Unmarshal(data, &all))
+	}
+	all.Date = time.Now().UTC().Format(time.DateOnly)
+	all.Scripts[script] = results
+	data, err := json.MarshalIndent(all, "", " ")
+	must(t, err)
+	must(t, os.WriteFile(file, append(data, '\n'), 0o644))
 }
 
 // noCommand is where a difference is that our client does not know the command.
@@ -133,6 +150,7 @@ func compare(t *testing.T, c differ.Command, koji *tape, k *differ.Step, ours, o
 
 // A tape is what Koji did with a script.
 type tape struct {
+	read   *differ.Tape
 	steps  []differ.Step
 	marker *differ.Marker
 }
@@ -148,8 +166,8 @@ func recorded(t *testing.T, s differ.Script, args map[string][]string) *tape {
 	for _, c := range s.Commands {
 		fmt.Fprintf(sum, "%q %s\n", c, c.Sets)
 	}
-	file := filepath.Join(dir, fmt.Sprintf("%s-%x", s.Name, sum.Sum(nil)[:6]))
-	if _, err := os.Stat(file + ".json"); err != nil {
+	file := filepath.Join(dir, fmt.Sprintf("%s-%x.json", s.Name, sum.Sum(nil)[:6]))
+	if _, err := os.Stat(file); err != nil {
 		koji := realSite(t, args)
 		steps := make([]differ.Step, 0, len(s.Commands))
 		for _, c := range s.Commands {
@@ -157,20 +175,14 @@ func recorded(t *testing.T, s differ.Script, args map[string][]string) *tape {
 			steps = append(steps, differ.Step{Profile: c.Profile, Argv: c.Argv, Sets: c.Sets, Exit: r.exit,
 				Stdout: differ.Printed(koji.marker.Text(r.stdout)), Stderr: differ.Printed(koji.marker.Text(r.stderr)), Exchanges: r.tape})
 		}
-		data, err := json.Marshal(koji.marker.Marks())
-		must(t, err)
-		must(t, os.WriteFile(file+".ids", data, 0o644))
-		must(t, differ.WriteTape(file+".json", "the script "+s.Name+".txt, run on the real hub", steps))
+		must(t, differ.WriteTape(file, "the script "+s.Name+".txt, run on the real hub",
+			&differ.Tape{Steps: steps, Marks: koji.marker.Marks()}))
 	}
-	steps, err := differ.ReadTape(file + ".json")
+	read, err := differ.ReadTape(file)
 	must(t, err)
-	data, err := os.ReadFile(file + ".ids")
-	must(t, err)
-	var marks map[string]map[int64]int
-	must(t, json.Unmarshal(data, &marks))
 	m := differ.NewMarker(args, func(s string) string { return s })
-	m.SetMarks(marks)
-	return &tape{steps, m}
+	m.SetMarks(read.Marks)
+	return &tape{read, read.Steps, m}
 }
 
 // methodArgs are the names of the arguments of Koji's methods.

@@ -104,8 +104,8 @@ func init() {
 // Constants that are the same at every site.
 func constant(kind string, id int64) bool { return kind == "extrepo" && id == 0 }
 
-// anyOrder are the methods whose rows Koji gives in no promised order.
-var anyOrder = map[string]bool{"queryRPMSigs": true, "listRPMs": true, "listTags": true, "getAllPerms": true, "listUsers": true,
+// AnyOrder are the methods whose rows Koji gives in no promised order.
+var AnyOrder = map[string]bool{"queryRPMSigs": true, "listRPMs": true, "listTags": true, "getAllPerms": true, "listUsers": true,
 	"listBuildRPMs": true, "listHosts": true, "listChannels": true, "listExternalRepos": true, "untaggedBuilds": true, "buildMap": true}
 
 var (
@@ -150,7 +150,7 @@ func (m *Marker) Call(c *Call) {
 	if c.Fault != nil {
 		c.Fault.String = m.String(c.Fault.String)
 	}
-	if list, ok := c.Result.([]any); ok && anyOrder[c.Method] {
+	if list, ok := c.Result.([]any); ok && AnyOrder[c.Method] {
 		sortRows(list)
 	}
 	if pair, ok := c.Result.([]any); ok && len(pair) == 2 && (c.Method == "listTaggedRPMS" || c.Method == "getLatestRPMS") {
@@ -200,7 +200,7 @@ func (m *Marker) value(method, key, id string, v any) any {
 		}
 	case string:
 		switch {
-		case timeText.MatchString(v):
+		case timeText.MatchString(v) && key != "date": // that of a changelog is the package's
 			return "<time>"
 		case strings.HasPrefix(v, "<?xml"):
 			return "<xml>"

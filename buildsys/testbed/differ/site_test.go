@@ -183,8 +183,8 @@ func ourSite(t *testing.T, args map[string][]string) *site {
 			s.certs[p] = issue(pki.Request{CN: p, Client: true})
 		}
 	}
-	settings := &hub.Settings{Listen: "127.0.0.1:0", Cert: server, CA: caFile, DB: filepath.Join(s.dir, "hub.db"),
-		TopDir: s.topdir, LoginCreatesUser: true, Name: "hub1", AttestKey: filepath.Join(s.dir, "attest.key")}
+	settings := &hub.Settings{MissingPolicyOK: true, Listen: "127.0.0.1:0", Cert: server, CA: caFile, DB: filepath.Join(s.dir, "hub.db"),
+		TopDir: s.topdir, LoginCreatesUser: true, Name: "hub1", AttestKey: filepath.Join(s.dir, "attest.key"), EmailDomain: "example.com"}
 	ctx, cancel := context.WithCancel(context.Background())
 	_, err = settings.Init(ctx, "kojiadmin")
 	must(t, err)

@@ -33,25 +33,43 @@ func (r *Result) Add(status string, reasons ...string) {
 	}
 }
 
-// Results are those of a whole run.
+// Results are those of the last run of each script: by script, then by command.
 type Results struct {
-	Date     string
-	Commands map[string]*Result
+	Date    string
+	Scripts map[string]map[string]*Result
+}
+
+// Commands adds up what the scripts say of each command.
+func (r Results) Commands() map[string]*Result {
+	out := map[string]*Result{}
+	for _, script := range slices.Sorted(maps.Keys(r.Scripts)) {
+		for name, c := range r.Scripts[script] {
+			if out[name] == nil {
+				out[name] = &Result{}
+			}
+			sum := out[name]
+			sum.Same, sum.Intended = sum.Same+c.Same, sum.Intended+c.Intended
+			sum.Different, sum.Missing = sum.Different+c.Different, sum.Missing+c.Missing
+			sum.Add("", c.Reasons...)
+		}
+	}
+	return out
 }
 
 // CommandTable is the table of commands, in Markdown.
 func CommandTable(r Results) string {
 	var b strings.Builder
 	var all Result
-	for _, c := range r.Commands {
+	commands := r.Commands()
+	for _, c := range commands {
 		all.Same, all.Intended = all.Same+c.Same, all.Intended+c.Intended
 		all.Different, all.Missing = all.Different+c.Different, all.Missing+c.Missing
 	}
 	fmt.Fprintf(&b, "Run of %s: %d commands of Koji in %d uses, with good and bad input: %d the same, %d different by intent, %d different, %d missing.\n\n",
-		r.Date, len(r.Commands), all.Same+all.Intended+all.Different+all.Missing, all.Same, all.Intended, all.Different, all.Missing)
+		r.Date, len(commands), all.Same+all.Intended+all.Different+all.Missing, all.Same, all.Intended, all.Different, all.Missing)
 	b.WriteString("| command | | uses: same, by intent, different | why |\n|---|---|---|---|\n")
-	for _, name := range slices.Sorted(maps.Keys(r.Commands)) {
-		c := r.Commands[name]
+	for _, name := range slices.Sorted(maps.Keys(commands)) {
+		c := commands[name]
 		word := "works"
 		switch {
 		case c.Missing > 0 && c.Same+c.Intended == 0:

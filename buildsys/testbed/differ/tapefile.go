@@ -18,10 +18,14 @@ import (
 var leftOut = map[string]bool{"sslLogin": true, "getAPIVersion": true, "logout": true, "_listapi": true}
 
 // WriteTape writes a marked tape: one line a call, so that a difference between two of them can be read.
-func WriteTape(file, note string, steps []Step) error {
+func WriteTape(file, note string, tape *Tape) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "{\n \"koji\": \"1.35.3\",\n \"note\": %s,\n \"steps\": [", quote(note))
-	for i, s := range steps {
+	ids, err := json.Marshal(tape.Marks)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(&b, "{\n \"koji\": \"1.35.3\",\n \"note\": %s,\n \"ids\": %s,\n \"steps\": [", quote(note), ids)
+	for i, s := range tape.Steps {
 		if i > 0 {
 			b.WriteString(",")
 		}
@@ -136,8 +140,27 @@ func encode(v any) string {
 	return quote(fmt.Sprint(v))
 }
 
+// A Tape is what Koji did with a script.
+type Tape struct {
+	Steps []Step
+	// Marks are the ids that stand in printed text, by kind, each with the number of its mark.
+	Marks map[string]map[int64]int
+}
+
+// SamePrinted compares what was printed with what another client prints. A number may be another one where it is an id.
+func (tape *Tape) SamePrinted(koji, ours string) bool {
+	return samePrinted(koji, ours, func(n, _ int64) bool {
+		for _, ids := range tape.Marks {
+			if _, ok := ids[n]; ok {
+				return true
+			}
+		}
+		return false
+	})
+}
+
 // ReadTape reads what WriteTape wrote.
-func ReadTape(file string) ([]Step, error) {
+func ReadTape(file string) (*Tape, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
@@ -153,6 +176,7 @@ func ReadTape(file string) ([]Step, error) {
 		Fault  *fault
 	}
 	var doc struct {
+		Ids   map[string]map[int64]int
 		Steps []struct {
 			Profile        string
 			Argv           []string
@@ -182,7 +206,7 @@ func ReadTape(file string) ([]Step, error) {
 		}
 		return c
 	}
-	var out []Step
+	out := &Tape{Marks: doc.Ids}
 	for _, s := range doc.Steps {
 		st := Step{Profile: s.Profile, Argv: s.Argv, Sets: s.Sets, Exit: s.Exit, Stdout: s.Stdout, Stderr: s.Stderr}
 		for _, c := range s.Calls {
@@ -195,7 +219,7 @@ func ReadTape(file string) ([]Step, error) {
 			}
 			st.Exchanges = append(st.Exchanges, x)
 		}
-		out = append(out, st)
+		out.Steps = append(out.Steps, st)
 	}
 	return out, nil
 }
