@@ -135,7 +135,11 @@ func (c *cloner) connect(ctx context.Context) error {
 	if c.event == 0 {
 		v, err := c.src.Call(ctx, "getLastEvent")
 		if err != nil {
-			return failf("is --from right, and the hub up?", "the hub at %s does not answer: %w", c.from, err)
+			hint := "is --from right, and the hub up?"
+			if unknown := (*tls.CertificateVerificationError)(nil); errors.As(err, &unknown) {
+				hint = "give the CA of its certificate with --from-ca FILE"
+			}
+			return failf(hint, "the hub at %s does not answer: %w", c.from, err)
 		}
 		if c.event = intOf(asMap(v)["id"]); c.event == 0 {
 			return failf("", "the hub at %s names no event", c.from)

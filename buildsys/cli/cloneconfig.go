@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"github.com/privyseal/privyseal/buildsys/xmlrpc"
 )
@@ -153,40 +155,50 @@ func (c *cloner) copyRepos(ctx context.Context) error {
 	return nil
 }
 
+// groupFields are a group's settings.
+var groupFields = []string{"display_name", "is_default", "uservisible", "description", "langonly", "biarchonly", "exported"}
+
+// copyGroups copies what is a tag's own: groups, and members of groups, which may be its parents' groups. That is why it
+// reads with inheritance: without it a hub leaves the members of inherited groups out.
 func (c *cloner) copyGroups(ctx context.Context) error {
 	for _, t := range c.tags {
 		name := strOf(t["name"])
-		there, err := c.read(ctx, "getTagGroups", xmlrpc.Kwargs{"inherit": false, "incl_blocked": true}, t["id"])
+		there, err := c.read(ctx, "getTagGroups", xmlrpc.Kwargs{"inherit": true, "incl_blocked": true}, t["id"])
 		if err != nil {
 			return err
 		}
-		here, err := c.ofTag(ctx, name, "getTagGroups", name, xmlrpc.Kwargs{"inherit": false, "incl_blocked": true})
+		here, err := c.ofTag(ctx, name, "getTagGroups", name, xmlrpc.Kwargs{"inherit": true, "incl_blocked": true})
 		if err != nil {
 			return err
 		}
+		tag, err := c.have(ctx, "getTag", name)
+		if err != nil {
+			return err
+		}
+		from, to := intOf(t["id"]), intOf(asMap(tag)["id"])
 		have := byName(here, "name")
 		var groups, members []change
 		for _, g := range rowsOf(there) {
 			group := strOf(g["name"])
 			old := have[group]
-			if old == nil {
-				kw := xmlrpc.Kwargs{"block": g["blocked"]}
-				for _, k := range []string{"display_name", "is_default", "uservisible", "description", "langonly", "biarchonly"} {
+			if intOf(g["tag_id"]) == from && (old == nil || intOf(old["tag_id"]) != to && !sameFields(g, old, append(groupFields, "blocked"))) {
+				kw := xmlrpc.Kwargs{"block": g["blocked"], "force": true}
+				for _, k := range groupFields {
 					if g[k] != nil {
 						kw[k] = g[k]
 					}
 				}
 				groups = append(groups, change{name + "/" + group, "groupListAdd", []any{name, group, kw}})
 			}
-			pkgs := byName(rowsOf(asMap(old)["packagelist"]), "package")
-			for _, p := range rowsOf(g["packagelist"]) {
+			pkgs := byName(ownRows(asMap(old)["packagelist"], to), "package")
+			for _, p := range ownRows(g["packagelist"], from) {
 				pkg := strOf(p["package"])
 				if pkgs[pkg] == nil {
 					members = append(members, change{name + "/" + group + "/" + pkg, "groupPackageListAdd", []any{name, group, pkg, memberOptions(p, "basearchonly", "requires")}})
 				}
 			}
-			reqs := byName(rowsOf(asMap(old)["grouplist"]), "name")
-			for _, r := range rowsOf(g["grouplist"]) {
+			reqs := byName(ownRows(asMap(old)["grouplist"], to), "name")
+			for _, r := range ownRows(g["grouplist"], from) {
 				req := strOf(r["name"])
 				if reqs[req] == nil {
 					members = append(members, change{name + "/" + group + "/@" + req, "groupReqListAdd", []any{name, group, req, memberOptions(r, "is_metapkg")}})
@@ -203,12 +215,24 @@ func (c *cloner) copyGroups(ctx context.Context) error {
 	return nil
 }
 
+// ownRows are the rows that are the tag's own and not inherited.
+func ownRows(v any, tag int64) []map[string]any {
+	return slices.DeleteFunc(rowsOf(v), func(r map[string]any) bool { return intOf(r["tag_id"]) != tag })
+}
+
+func sameFields(a, b map[string]any, fields []string) bool {
+	for _, k := range fields {
+		if fmt.Sprint(a[k]) != fmt.Sprint(b[k]) {
+			return false
+		}
+	}
+	return true
+}
+
 // memberOptions are the settings of a member of a group.
 func memberOptions(row map[string]any, keys ...string) xmlrpc.Kwargs {
-	kw := xmlrpc.Kwargs{}
-	if blocked, _ := row["blocked"].(bool); blocked {
-		kw["block"] = true
-	}
+	blocked, _ := row["blocked"].(bool)
+	kw := xmlrpc.Kwargs{"block": blocked, "force": true} // over what a parent blocks
 	for _, k := range append(keys, "type") {
 		if row[k] != nil {
 			kw[k] = row[k]

@@ -117,6 +117,11 @@ func TestClone(t *testing.T) {
 	at(conf, "add-tag", "dest", "--parent=base")
 	at(conf, "add-group", "build", "srpm-build")
 	at(conf, "add-group-pkg", "build", "srpm-build", "bash", "rpm-build")
+	at(conf, "add-group", "base", "build")
+	at(conf, "add-group-pkg", "base", "build", "bash", "fedpkg", "make")
+	at(conf, "add-group-pkg", "build", "build", "vim") // the group is the parent's, and this is not
+	at(conf, "block-group-pkg", "build", "build", "fedpkg")
+	at(conf, "add-group-req", "build", "build", "srpm-build")
 	at(conf, "add-external-repo", "-t", "build", "-p", "7", "ext", "http://repo.example.org/$arch/")
 	at(conf, "add-target", "dest", "build", "dest")
 	at(conf, "add-pkg", "--owner=releng", "base", "other")
@@ -134,6 +139,9 @@ func TestClone(t *testing.T) {
 	if out := at(there, "list-tags"); strings.TrimSpace(out) != "" {
 		t.Errorf("a dry run made tags:\n%s", out)
 	}
+	if out, exit := runOurs(t, t.Context(), there, "clone", "--from", from.addr+"/kojihub", "base"); exit != 1 || !strings.Contains(out, "--from-ca") {
+		t.Errorf("without its CA: exit %d\n%s", exit, out)
+	}
 	var last string
 	exit := -1
 	for pause := 15 * time.Millisecond; exit != 0; pause += pause / 2 {
@@ -148,7 +156,7 @@ func TestClone(t *testing.T) {
 		t.Errorf("once more:\n%s", out)
 	}
 	for _, argv := range [][]string{
-		{"list-groups", "build"}, {"list-external-repos", "--tag", "build"}, {"list-tagged", "dest"}, {"list-tagged", "--sigs", "dest"}, {"list-targets"},
+		{"list-groups", "build"}, {"list-groups", "--show-blocked", "build"}, {"list-external-repos", "--tag", "build"}, {"list-tagged", "dest"}, {"list-tagged", "--sigs", "dest"}, {"list-targets"},
 		{"list-pkgs", "--tag", "dest"}, {"list-pkgs", "--tag", "base"}, {"call", "queryHistory", "--kwargs", `{"tables": ["tag_listing"], "tag": "none"}`},
 	} {
 		a, _ := runOurs(t, t.Context(), conf, argv...)
