@@ -131,7 +131,8 @@ func (t *terminal) passphrase(ctx context.Context, src passphraseSource, what st
 		}
 		return append([]byte(nil), raw[:len(raw)-1]...), nil
 	}
-	return t.asked(ctx, src, "passphrase of "+what, what)
+	return t.asked(ctx, src, "passphrase of "+what, "give --passphrase-file FILE, or --batch with the passphrase and a NUL byte on standard input, or "+
+		"--unattended where the console unlocked the key for you")
 }
 
 // newPassphrase reads one that is to replace another: twice from a person, once from
@@ -140,11 +141,12 @@ func (t *terminal) newPassphrase(ctx context.Context, src passphraseSource) ([]b
 	if src.given() {
 		return t.passphrase(ctx, src, "the new passphrase")
 	}
-	first, err := t.asked(ctx, src, "new passphrase", "the new passphrase")
+	const hint = "give it in a file: the options are in --help"
+	first, err := t.asked(ctx, src, "new passphrase", hint)
 	if err != nil {
 		return nil, err
 	}
-	second, err := t.asked(ctx, src, "new passphrase again", "the new passphrase")
+	second, err := t.asked(ctx, src, "new passphrase again", hint)
 	if err != nil {
 		return nil, err
 	}
@@ -155,8 +157,8 @@ func (t *terminal) newPassphrase(ctx context.Context, src passphraseSource) ([]b
 	return first, nil
 }
 
-// asked asks a person.
-func (t *terminal) asked(ctx context.Context, src passphraseSource, prompt, what string) ([]byte, error) {
+// asked asks a person; hint is what to do where there is no terminal for it.
+func (t *terminal) asked(ctx context.Context, src passphraseSource, prompt, hint string) ([]byte, error) {
 	f, ok := t.in.(*os.File)
 	if src.tty {
 		tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
@@ -166,8 +168,7 @@ func (t *terminal) asked(ctx context.Context, src passphraseSource, prompt, what
 		}
 	}
 	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return nil, failf("give --passphrase-file FILE, or --batch with the passphrase and a NUL byte on standard input, or --unattended where the console unlocked the key for you",
-			"no terminal to ask for the passphrase of %s", what)
+		return nil, failf(hint, "no terminal to ask for the %s", prompt)
 	}
 	return t.ask(ctx, f, prompt+": ")
 }

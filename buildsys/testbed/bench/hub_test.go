@@ -26,6 +26,8 @@ import (
 type hubPeer struct {
 	url    string
 	client *http.Client
+	ours   bool
+	cert   string // an administrator's, where there are calls of one
 }
 
 // The calls of the rows hub-NAME: how many at a time, and for how long.
@@ -202,6 +204,7 @@ func startHub(tb testing.TB, loads ...load) *hubPeer {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(ca)
 	p := newPeer(vars["HUB_URL"], pool)
+	p.ours, p.cert = true, filepath.Join(dir, "pki", "kojiadmin.pem")
 	_, pid, _ := strings.Cut(vars["PIDS"], "hub=")
 	pid, _, _ = strings.Cut(pid, ",")
 	tb.Cleanup(func() {
