@@ -68,7 +68,7 @@ check: setup ## Formatting, vet, staticcheck, room rules, tidy go.mod, README, s
 	$(GO) test -count=1 ./internal/lab/house
 	shellcheck $(SCRIPTS)
 
-bench: setup build ## Measure signing and sign-tag beside rpmsign; figures go to bin/bench.json
+bench: setup build ## Measure signing and the hub beside their peers; figures go to bin/bench.json
 	BENCH_JSON=$(CURDIR)/bin/bench.json $(GO) test -timeout 60m -run '^$$' -bench . -benchtime 1x ./buildsys/testbed/bench | grep -v '^Benchmark'
 
 fmt: ## Format the Go files
