@@ -122,6 +122,18 @@ func (t *Topdir) Rel(path string) string {
 // Work is the directory of uploads and task output.
 func (t *Topdir) Work() string { return filepath.Join(t.root, "work") }
 
+// WorkOn is that of a volume, whose directory must be there.
+func (t *Topdir) WorkOn(volume string) (string, error) {
+	dir, err := t.volume(volume)
+	if err != nil {
+		return "", err
+	}
+	if !t.HasVolume(volume) {
+		return "", &VolumeError{"Directory entry missing for volume " + volume}
+	}
+	return filepath.Join(dir, "work"), nil
+}
+
 // TaskDir is the output directory of a task, relative to the work directory.
 func TaskDir(id int64) string {
 	return filepath.Join("tasks", strconv.FormatInt(id%10000, 10), strconv.FormatInt(id, 10))
@@ -151,11 +163,20 @@ func WorkPath(dir, name string) (string, error) {
 // OpenWork opens an uploaded file for reading. It does not follow a link out of
 // the work directory, and refuses anything but a regular file.
 func (t *Topdir) OpenWork(dir, name string) (*os.File, error) {
+	return t.OpenWorkOn(DefaultVolume, dir, name)
+}
+
+// OpenWorkOn is OpenWork of a file that was uploaded to a volume.
+func (t *Topdir) OpenWorkOn(volume, dir, name string) (*os.File, error) {
 	rel, err := WorkPath(dir, name)
 	if err != nil {
 		return nil, err
 	}
-	root, err := os.OpenRoot(t.Work())
+	work, err := t.WorkOn(volume)
+	if err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(work)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ const (
 	answersKept  = 96 << 20 // bytes of compressed answers, together
 	answersKnown = 4096     // questions whose first asking is remembered
 	answerPiece  = 1 << 20  // of an answer, before it is compressed
+	maxQuestion  = 1024     // bytes of a question that is remembered
 )
 
 type answerCache struct {
@@ -69,6 +70,9 @@ func cached(fn func(*Ctx, Args) (any, error)) func(*Ctx, Args) (any, error) {
 			return fn(c, a)
 		}
 		key := fmt.Sprintf("%s %d %#v", a.method, tag, a.vals)
+		if len(key) > maxQuestion {
+			return fn(c, a) // nobody asks for so much, but to fill the memory
+		}
 		cache := &c.Hub.answers
 		k, again := cache.get(key)
 		if k != nil {

@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"crypto/md5" // Koji tells files by it
 	"encoding/hex"
 	"hash"
 	"io"
@@ -68,7 +67,7 @@ func listTaggedArchives(c *Ctx, a Args) (any, error) {
 }
 
 // checksums are those that are made of packages.
-var checksums = map[string]func() hash.Hash{"md5": md5.New, "sha256": func() hash.Hash { return newHash("sha256") }, "sha1": func() hash.Hash { return newHash("sha1") }}
+var checksums = map[string]func() hash.Hash{"md5": verifiers["md5"], "sha1": verifiers["sha1"], "sha256": verifiers["sha256"]}
 
 func getRPMChecksums(c *Ctx, a Args) (any, error) {
 	r, b, err := c.internalRPM(a.Int("rpm_id"))

@@ -61,7 +61,7 @@ func builderMethods() []Method {
 		m(ModeWrite, "subtask2", "*args, **opts", "Make a subtask: subtask2(parent, {its options}, method, arguments...).", subtask2),
 		m(ModeRead, "isEnabled", "", "Whether this host is enabled.", func(_ *Ctx, h *buildsys.Host, _ Args) (any, error) { return h.Enabled, nil }),
 		m(ModeWrite, "tagBuild", "task_id, tag, build, force=False, fromtag=None", "Tag a build, or with fromtag move it, in the name of the task's owner.", hostTagBuild),
-		m(ModeRead, "tagNotification", "is_successful, tag_id, from_id, build_id, user_id, ignore_success=False, failure_msg=''", "Report how tagging went.", tagNotification),
+		m(ModeDeferred, "tagNotification", "is_successful, tag_id, from_id, build_id, user_id, ignore_success=False, failure_msg=''", "Report how tagging went: a task tells those who want to know.", tagNotification),
 	}, repoHostMethods(m)...)
 }
 

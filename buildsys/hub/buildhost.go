@@ -78,14 +78,17 @@ func (c *Ctx) taskBuild(h *buildsys.Host, a Args) (*buildsys.Task, *buildsys.Bui
 }
 
 func failBuild(c *Ctx, h *buildsys.Host, a Args) (any, error) {
-	_, b, err := c.taskBuild(h, a)
+	t, b, err := c.taskBuild(h, a)
 	if err != nil {
 		return nil, err
 	}
 	if b.State != buildsys.BuildBuilding {
 		return nil, buildsys.Errorf(buildsys.FaultGeneric, "cannot update build %d, state: %s", b.ID, b.State)
 	}
-	return nil, c.tx.FinishBuild(b.ID, buildsys.BuildFailed, c.tx.Now())
+	if err := c.tx.FinishBuild(b.ID, buildsys.BuildFailed, c.tx.Now()); err != nil {
+		return nil, err
+	}
+	return nil, c.notifyBuilt(t, b.ID)
 }
 
 // output is a file that a task wrote: tasks/N/ID/..., relative to work/.
@@ -296,7 +299,7 @@ func completeBuild(c *Ctx, h *buildsys.Host, a Args) (any, error) {
 	if err := c.linkVolume(b); err != nil {
 		return nil, err
 	}
-	return buildMap(b), nil
+	return buildMap(b), c.notifyBuilt(t, b.ID)
 }
 
 // mustArgs are a task's arguments; none where they cannot be read.
@@ -316,7 +319,7 @@ func (c *Ctx) volumeFor(data policyData) (int64, string, error) {
 		c.Log.Error("volume policy", "err", err)
 		name = blob.DefaultVolume
 	}
-	id, name, err := c.tx.LookupName("volume", name)
+	id, name, err := c.tx.LookupName(store.Volumes, name)
 	if errors.Is(err, store.ErrNotFound) {
 		c.Log.Error("volume policy names a volume that is not there: the default one is taken", "volume", name)
 		return 0, blob.DefaultVolume, nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/privyseal/privyseal/buildsys"
 	"github.com/privyseal/privyseal/buildsys/blob"
+	"github.com/privyseal/privyseal/buildsys/store"
 	"github.com/privyseal/privyseal/internal/durable"
 )
 
@@ -246,12 +247,12 @@ func (c *Ctx) buildLinks(b *buildsys.Build) ([]blob.Build, error) {
 	if b.Draft || b.Promotion == nil {
 		return out, nil
 	}
-	vols, err := c.tx.VolumeNames()
+	vols, err := c.tx.NamesIn(store.Volumes)
 	if err != nil {
 		return nil, err
 	}
 	for _, v := range vols {
-		if err := add(b.Release+draftMark+itoa(b.ID), v); err != nil {
+		if err := add(b.Release+draftMark+itoa(b.ID), v.Name); err != nil {
 			return nil, err
 		}
 	}

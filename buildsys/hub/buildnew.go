@@ -130,12 +130,12 @@ func (c *Ctx) removeBuildDirs(b *buildsys.Build) error {
 	if err != nil {
 		return err
 	}
-	vols, err := c.tx.VolumeNames()
+	vols, err := c.tx.NamesIn(store.Volumes)
 	if err != nil {
 		return err
 	}
 	for _, v := range vols {
-		place, err := top.Build(b.PackageName, b.Version, b.Release, v)
+		place, err := top.Build(b.PackageName, b.Version, b.Release, v.Name)
 		if err != nil {
 			return err
 		}
@@ -197,17 +197,14 @@ func (c *Ctx) findCG(info any, strict bool) (id int64, name string, err error) {
 	default:
 		return 0, "", buildsys.Errorf(buildsys.FaultGeneric, "Invalid type for content generator: a name or an id is wanted, not %s", describe(info))
 	}
-	id, name, err = c.tx.CGByInfo(info)
-	if errors.Is(err, store.ErrNotFound) {
-		if err = nil; strict {
-			err = buildsys.Errorf(buildsys.FaultGeneric, "No such entry in table content_generator: %s", plain(info))
-		}
-		return 0, "", err
+	id, name, ok, err := c.named(store.ContentGenerators, info)
+	if err == nil && !ok && strict {
+		err = buildsys.Errorf(buildsys.FaultGeneric, "No such entry in table content_generator: %s", plain(info))
 	}
 	return id, name, err
 }
 
-// hasTag tells whether one of the names is among the tags.
+// tagNames are the names of tags, in order.
 func tagNames(tags []buildsys.Tag) []string {
 	names := make([]string, len(tags))
 	for i := range tags {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/privyseal/privyseal/buildsys"
 	"github.com/privyseal/privyseal/buildsys/blob"
+	"github.com/privyseal/privyseal/buildsys/store"
 )
 
 func buildVolumeMethods() []Method {
@@ -18,7 +19,7 @@ func buildVolumeMethods() []Method {
 }
 
 func changeBuildVolume(c *Ctx, a Args) (any, error) {
-	id, name, ok, err := c.named("volume", a.Any("volume"))
+	id, name, ok, err := c.named(store.Volumes, a.Any("volume"))
 	if err == nil && !ok {
 		err = buildsys.Errorf(buildsys.FaultGeneric, "No such entry in table volume: %s", plain(a.Any("volume")))
 	}
@@ -64,7 +65,7 @@ func applyVolumePolicy(c *Ctx, a Args) (any, error) {
 	}
 	id, found, ok := int64(0), "", false
 	if err == nil {
-		if id, found, ok, err = c.named("volume", name); err == nil && !ok {
+		if id, found, ok, err = c.named(store.Volumes, name); err == nil && !ok {
 			err = buildsys.Errorf(buildsys.FaultGeneric, "Policy returned no such volume: %s", name)
 		}
 	}

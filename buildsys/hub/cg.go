@@ -2,17 +2,12 @@ package hub
 
 import (
 	"bytes"
-	"crypto/md5" // what content generators tell files by
 	"crypto/rand"
-	"crypto/sha1"
 	"crypto/sha256"
-	"crypto/sha512"
 	"crypto/subtle"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"hash"
-	"hash/adler32"
 	"io"
 	"path"
 	"strings"
@@ -279,23 +274,6 @@ func (c *Ctx) cgOf(m *cgMetadata) (int64, error) {
 	return cg, err
 }
 
-// newHash is a digest by its name.
-func newHash(name string) hash.Hash {
-	switch name {
-	case "md5":
-		return md5.New()
-	case "sha1":
-		return sha1.New()
-	case "sha256":
-		return sha256.New()
-	case "sha512":
-		return sha512.New()
-	case "adler32":
-		return adler32.New()
-	}
-	return nil
-}
-
 // checkOutput compares an uploaded file with what the metadata tells of it.
 func (c *Ctx) checkOutput(dir string, o *cgOutput) error {
 	top, err := c.Hub.top()
@@ -307,9 +285,12 @@ func (c *Ctx) checkOutput(dir string, o *cgOutput) error {
 		return err
 	}
 	defer f.Close()
-	h := newHash(o.ChecksumType)
-	if h == nil {
-		return buildsys.Errorf(buildsys.FaultGeneric, "Unsupported verify type: %.40s", o.ChecksumType)
+	if o.ChecksumType == "" {
+		return buildsys.Errorf(buildsys.FaultGeneric, "metadata: %s has no checksum_type", o.Filename)
+	}
+	h, err := newVerifier(o.ChecksumType)
+	if err != nil {
+		return err
 	}
 	n, err := io.Copy(h, f)
 	if err != nil {

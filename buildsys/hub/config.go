@@ -74,6 +74,13 @@ type Settings struct {
 
 	// EmailDomain stands behind a user's name in the address that notifications go to; example.com unless it is set.
 	EmailDomain string `ini:"email_domain"`
+	// Notifications makes tasks buildNotification and tagNotification for those who want to know of a build, its owner and its
+	// package's owner among them. It wants email_domain, and a builder that runs such tasks: others leave them free for ever.
+	Notifications bool `ini:"notifications"`
+	// NotifyOnSuccess tells owners of builds that went well, too, as Koji does unless told otherwise.
+	NotifyOnSuccess bool `ini:"notify_on_success"`
+
+	TaskSettings
 
 	// sinks are the sections [webhook NAME] and [amqp NAME].
 	sinks []Sink
@@ -84,7 +91,8 @@ type Settings struct {
 
 // LoadSettings reads a configuration file.
 func LoadSettings(path string) (*Settings, error) {
-	s := &Settings{LoginCreatesUser: true, CheckClientIP: true, SessionLife: 24 * time.Hour, MissingPolicyOK: true}
+	s := &Settings{LoginCreatesUser: true, CheckClientIP: true, SessionLife: 24 * time.Hour, MissingPolicyOK: true, NotifyOnSuccess: true,
+		TaskSettings: defaultTaskSettings()}
 	f, err := ini.ParseFile(path)
 	if err != nil {
 		return nil, err
@@ -111,6 +119,12 @@ func LoadSettings(path string) (*Settings, error) {
 	if s.MaxPerAddress < 0 || s.MaxPerUser < 0 {
 		return nil, fmt.Errorf("%s: max_per_address and max_per_user cannot be negative", path)
 	}
+	if s.Notifications && s.EmailDomain == "" {
+		return nil, fmt.Errorf("%s: notifications = yes: set email_domain, which stands behind the names of those who are told", path)
+	}
+	if err := s.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 	if !filepath.IsAbs(s.TopDir) {
 		return nil, fmt.Errorf("%s: topdir = %s: want an absolute path", path, s.TopDir)
 	}
@@ -131,9 +145,10 @@ func LoadSettings(path string) (*Settings, error) {
 
 // config is what the hub itself is told.
 func (s *Settings) config() (Config, error) {
-	c := Config{TopDir: s.TopDir, WebURL: s.WebURL, TopURL: s.TopURL, LoginCreatesUser: s.LoginCreatesUser, CheckClientIP: s.CheckClientIP,
+	c := Config{Repos: s.repos(), TopDir: s.TopDir, WebURL: s.WebURL, TopURL: s.TopURL, LoginCreatesUser: s.LoginCreatesUser, CheckClientIP: s.CheckClientIP,
 		SessionLife: s.SessionLife, MaxRequest: s.MaxRequest, MaxUpload: s.MaxUpload, Name: s.Name, Site: s.site(), Sinks: s.sinks,
-		Policy: s.policy, MissingPolicyDenies: !s.MissingPolicyOK, VerbosePolicy: s.VerbosePolicy, EmailDomain: s.EmailDomain}
+		Policy: s.policy, MissingPolicyDenies: !s.MissingPolicyOK, VerbosePolicy: s.VerbosePolicy, EmailDomain: s.EmailDomain,
+		Notifications: s.Notifications, NotifyOnSuccess: s.NotifyOnSuccess}
 	if s.AttestKey == "" {
 		return c, nil
 	}
@@ -201,6 +216,7 @@ func (s *Settings) Main(ctx context.Context, log *slog.Logger, ready func(net.Ad
 	if err != nil {
 		return err
 	}
+	s.scheduler(h)
 	// Either part's end is the other's.
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

@@ -47,7 +47,7 @@ func onEachEngine(t *testing.T, test func(t *testing.T, s *site)) {
 	}
 }
 
-func newSiteOn(t *testing.T, db string) *site {
+func newSiteOn(t *testing.T, db string, change ...func(*hub.Settings)) *site {
 	t.Helper()
 	s := &site{dir: t.TempDir(), db: db, clients: map[string]*http.Client{}}
 	s.topdir = filepath.Join(s.dir, "topdir")
@@ -65,7 +65,7 @@ func newSiteOn(t *testing.T, db string) *site {
 		must(t, err)
 		s.clients[name] = s.client(&cert)
 	}
-	s.serve(t, server)
+	s.serve(t, server, change...)
 	s.populate(t)
 	return s
 }
@@ -79,10 +79,13 @@ func (s *site) client(cert *tls.Certificate) *http.Client {
 }
 
 // serve runs the hub until the test ends.
-func (s *site) serve(t *testing.T, certFile string) {
+func (s *site) serve(t *testing.T, certFile string, change ...func(*hub.Settings)) {
 	t.Helper()
 	settings := &hub.Settings{MissingPolicyOK: true, Listen: "127.0.0.1:0", Cert: certFile, CA: s.caFile, DB: s.db,
 		TopDir: s.topdir, LoginCreatesUser: true, Name: "hub1", AttestKey: filepath.Join(s.dir, "attest.key")}
+	for _, c := range change {
+		c(settings)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	_, err := settings.Init(ctx, "kojiadmin")
 	must(t, err)

@@ -103,7 +103,7 @@ func (c *Ctx) distRepoInit(a Args, opts map[string]any) (*store.Repo, error) {
 	volume := ""
 	if v := o.Any("volume"); v != nil {
 		var ok bool
-		if _, volume, ok, err = c.named("volume", v); err == nil && !ok {
+		if _, volume, ok, err = c.named(store.Volumes, v); err == nil && !ok {
 			err = buildsys.Errorf(buildsys.FaultGeneric, "No such entry in table volume: %s", plain(v))
 		}
 		if err != nil {

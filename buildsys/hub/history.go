@@ -147,8 +147,8 @@ func (c *Ctx) historyFilter(a Args) (store.HistoryFilter, error) {
 }
 
 // historyNames are the tables of names behind the kinds that have nothing else.
-var historyNames = map[string]string{"host": "host", "channel": "channels", "build_target": "build_target", "external_repo": "external_repo",
-	"group": "groups", "cg": "content_generator"}
+var historyNames = map[string]store.NameTable{"host": store.HostNames, "channel": store.ChannelNames, "build_target": store.TargetNames,
+	"external_repo": store.ExternalRepoNames, "group": store.GroupNames, "cg": store.ContentGenerators}
 
 // historyUser finds a user, also one that was removed.
 func (c *Ctx) historyUser(info any) (int64, error) {
@@ -159,7 +159,7 @@ func (c *Ctx) historyUser(info any) (int64, error) {
 	if u != nil {
 		return u.ID, nil
 	}
-	if id, _, ok, err := c.named("users", info); err != nil || ok {
+	if id, _, ok, err := c.named(store.UserNames, info); err != nil || ok {
 		return id, err
 	}
 	return 0, buildsys.Errorf(buildsys.FaultGeneric, "No such user: %s", pyRepr(info))

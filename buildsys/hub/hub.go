@@ -50,6 +50,8 @@ type Config struct {
 	Site SiteConfig
 	// EmailDomain stands behind a user's name in the address that notifications go to.
 	EmailDomain string
+	// Notifications makes tasks that tell people of builds; NotifyOnSuccess tells owners of what went well, too.
+	Notifications, NotifyOnSuccess bool
 }
 
 // Hub is the whole hub of one site.

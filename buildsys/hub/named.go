@@ -40,9 +40,9 @@ func (c *Ctx) findName(t store.NameTable, info any, strict bool) (id int64, name
 		return 0, "", err
 	}
 	if id != 0 {
-		name, err = c.tx.NameOf(t, id)
+		id, name, err = c.tx.LookupName(t, id)
 	} else {
-		id, err = c.tx.IDOf(t, name)
+		id, name, err = c.tx.LookupName(t, name)
 	}
 	if !errors.Is(err, store.ErrNotFound) {
 		return id, name, err

@@ -7,8 +7,8 @@ import (
 	"github.com/privyseal/privyseal/buildsys/store"
 )
 
-// named looks up what has nothing but an id and a name; id 0 stands for none (volume DEFAULT has id 0: see ok).
-func (c *Ctx) named(table string, info any) (id int64, name string, ok bool, err error) {
+// named looks up, by id or name, what has nothing else; volume DEFAULT has the id 0, so ok tells whether there is any.
+func (c *Ctx) named(table store.NameTable, info any) (id int64, name string, ok bool, err error) {
 	switch info.(type) {
 	case int64, string:
 	default:
@@ -22,12 +22,12 @@ func (c *Ctx) named(table string, info any) (id int64, name string, ok bool, err
 }
 
 func (r *policyRun) volumeName(info any) (string, bool, error) {
-	_, name, ok, err := r.named("volume", info)
+	_, name, ok, err := r.named(store.Volumes, info)
 	return name, ok, err
 }
 
 func (r *policyRun) contentGenerator(info any) (string, error) {
-	_, name, ok, err := r.named("content_generator", info)
+	_, name, ok, err := r.named(store.ContentGenerators, info)
 	if err == nil && !ok {
 		err = buildsys.Errorf(buildsys.FaultGeneric, "No such entry in table content_generator: %s", plain(info))
 	}
@@ -36,7 +36,7 @@ func (r *policyRun) contentGenerator(info any) (string, error) {
 
 // targetName is the name of a build target, "" for none.
 func (c *Ctx) targetName(info any) (string, error) {
-	_, name, _, err := c.named("build_target", info)
+	_, name, _, err := c.named(store.TargetNames, info)
 	return name, dropFault(err)
 }
 

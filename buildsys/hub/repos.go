@@ -194,7 +194,7 @@ func repoDelete(c *Ctx, a Args) (any, error) {
 
 // externalRepo finds an external repository's id.
 func (c *Ctx) externalRepo(info any) (int64, error) {
-	id, _, ok, err := c.named("external_repo", info)
+	id, _, ok, err := c.named(store.ExternalRepoNames, info)
 	if err == nil && !ok {
 		err = buildsys.Errorf(buildsys.FaultGeneric, "No such entry in table external_repo: %s", plain(info))
 	}

@@ -258,7 +258,10 @@ func tagBuildBypass(c *Ctx, a Args) (any, error) {
 	if err := c.assertTagPolicy(t, tag, nil, b, a.Bool("force")); err != nil {
 		return nil, err
 	}
-	return nil, c.tagNow(t, tag, b, a.Bool("force"))
+	if err := c.tagNow(t, tag, b, a.Bool("force")); err != nil || !a.Bool("notify") {
+		return nil, err
+	}
+	return nil, c.notifyTagged(tag, nil, b)
 }
 
 func untagBuild(c *Ctx, a Args) (any, error) {
@@ -269,7 +272,13 @@ func untagBuild(c *Ctx, a Args) (any, error) {
 	if err := c.assertTagPolicy(t, nil, tag, b, a.Bool("force")); err != nil {
 		return nil, err
 	}
-	return nil, c.untagNow(t, tag, b, a.Bool("strict"), a.Bool("force"))
+	if err := c.untagNow(t, tag, b, a.Bool("strict"), a.Bool("force")); err != nil {
+		return nil, err
+	}
+	if _, asked := a.vals["notify"]; asked && !a.Bool("notify") {
+		return nil, nil // untagBuildBypass, which tells nobody by itself
+	}
+	return nil, c.notifyTagged(nil, tag, b)
 }
 
 // hostTagBuild is what a tagBuild task does in the end: everything is checked again, for the task's owner and not for
@@ -355,11 +364,4 @@ func (c *Ctx) assertAsked(task *buildsys.Task, tag, from *buildsys.Tag, b *build
 		}
 	}
 	return nil
-}
-
-// tagNotification takes a builder's word on how tagging went. No mail is sent from here; the log has it.
-func tagNotification(c *Ctx, h *buildsys.Host, a Args) (any, error) {
-	c.Log.Info("tagging done", "ok", a.Bool("is_successful"), "tag", a.Any("tag_id"), "from", a.Any("from_id"),
-		"build", a.Any("build_id"), "user", a.Any("user_id"), "host", h.Name, "failure", a.Any("failure_msg"))
-	return nil, nil
 }

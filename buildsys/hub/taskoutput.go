@@ -13,6 +13,7 @@ import (
 
 	"github.com/privyseal/privyseal/buildsys"
 	"github.com/privyseal/privyseal/buildsys/blob"
+	"github.com/privyseal/privyseal/buildsys/store"
 )
 
 // maxPiece bounds one answer of downloadTaskOutput, maxOutputs one of listTaskOutput.
@@ -41,9 +42,43 @@ func listTaskOutput(c *Ctx, a Args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir := filepath.Join(top.Work(), blob.TaskDir(id))
-	list, files := []any{}, map[string]any{}
-	err = filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+	volumes := []store.Named{{Name: blob.DefaultVolume}}
+	if a.Bool("all_volumes") {
+		if volumes, err = c.tx.NamesIn(store.Volumes); err != nil {
+			return nil, err
+		}
+	}
+	out := &taskFiles{task: id, list: []any{}, files: map[string]any{}, stat: a.Bool("stat"), volumes: a.Bool("all_volumes")}
+	for _, v := range volumes {
+		work, err := top.WorkOn(v.Name)
+		var ve *blob.VolumeError
+		if errors.As(err, &ve) {
+			continue // a volume that is not mounted hides its files, not those of others
+		} else if err != nil {
+			return nil, err
+		}
+		if err := out.walk(filepath.Join(work, blob.TaskDir(id)), v.Name); err != nil {
+			return nil, err
+		}
+	}
+	if out.stat || out.volumes {
+		return out.files, nil
+	}
+	return out.list, nil
+}
+
+// taskFiles gathers what listTaskOutput answers.
+type taskFiles struct {
+	task          int64
+	list          []any
+	files         map[string]any
+	n             int
+	stat, volumes bool
+}
+
+// walk adds the files in a directory of a volume.
+func (o *taskFiles) walk(dir, volume string) error {
+	return filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -54,12 +89,11 @@ func listTaskOutput(c *Ctx, a Args) (any, error) {
 		if err != nil {
 			return err
 		}
-		if len(list) == maxOutputs {
-			return buildsys.Errorf(buildsys.FaultGeneric, "task %d wrote more than %d files", id, maxOutputs)
+		if o.n++; o.n > maxOutputs {
+			return buildsys.Errorf(buildsys.FaultGeneric, "task %d wrote more than %d files", o.task, maxOutputs)
 		}
-		list = append(list, rel)
 		switch {
-		case a.Bool("stat"):
+		case o.stat:
 			fi, err := os.Stat(p)
 			if errors.Is(err, fs.ErrNotExist) {
 				return nil
@@ -68,27 +102,33 @@ func listTaskOutput(c *Ctx, a Args) (any, error) {
 			}
 			at := unixTime(fi.ModTime())
 			st := map[string]any{"st_size": strconv.FormatInt(fi.Size(), 10), "st_mtime": at, "st_ctime": at, "st_atime": at}
-			files[rel] = st
-			if a.Bool("all_volumes") {
-				files[rel] = map[string]any{blob.DefaultVolume: st}
+			if !o.volumes {
+				o.files[rel] = st
+			} else if on, ok := o.files[rel].(map[string]any); ok {
+				on[volume] = st
+			} else {
+				o.files[rel] = map[string]any{volume: st}
 			}
-		case a.Bool("all_volumes"):
-			files[rel] = []any{blob.DefaultVolume}
+		case o.volumes:
+			on, _ := o.files[rel].([]any)
+			o.files[rel] = append(on, volume)
+		default:
+			o.list = append(o.list, rel)
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	if a.Bool("stat") || a.Bool("all_volumes") {
-		return files, nil
-	}
-	return list, nil
 }
 
 func downloadTaskOutput(c *Ctx, a Args) (any, error) {
-	if v := a.OptStr("volume"); v != nil && *v != blob.DefaultVolume {
-		return nil, buildsys.Errorf(buildsys.FaultGeneric, "No such volume: %s", *v)
+	volume := blob.DefaultVolume
+	if v := a.OptStr("volume"); v != nil && *v != volume {
+		var ok bool
+		var err error
+		if _, volume, ok, err = c.named(store.Volumes, *v); err != nil {
+			return nil, err
+		} else if !ok {
+			return nil, buildsys.Errorf(buildsys.FaultGeneric, "No such volume: %s", *v)
+		}
 	}
 	top, err := c.Hub.top()
 	if err != nil {
@@ -96,7 +136,7 @@ func downloadTaskOutput(c *Ctx, a Args) (any, error) {
 	}
 	id, file := a.Int("taskID"), a.Str("fileName")
 	dir, name := path.Split(file)
-	f, err := top.OpenWork(blob.TaskDir(id)+"/"+dir, name) // not path.Join, which would resolve ".."
+	f, err := top.OpenWorkOn(volume, blob.TaskDir(id)+"/"+dir, name) // not path.Join, which would resolve ".."
 	var ne *blob.NameError
 	switch {
 	case errors.As(err, &ne):

@@ -43,7 +43,7 @@ func newVerifier(name string) (hash.Hash, error) {
 	}
 	mk := verifiers[name]
 	if mk == nil {
-		return nil, buildsys.Errorf(buildsys.FaultGeneric, "Unsupported verify type: %s", name)
+		return nil, buildsys.Errorf(buildsys.FaultGeneric, "Unsupported verify type: %.40s", name)
 	}
 	return mk(), nil
 }
@@ -92,11 +92,11 @@ func (h *Hub) upload(c *Ctx, w http.ResponseWriter, r *http.Request) (any, error
 	if err != nil {
 		return nil, err
 	}
-	work, err := h.workDir(q.Get("volume"))
-	if err != nil {
-		return nil, err
-	}
-	if err := store.Retry(r.Context(), func() error { return h.mayUpload(c, r, t) }); err != nil {
+	work := ""
+	if err := store.Retry(r.Context(), func() error {
+		work, err = h.mayUpload(c, r, t, q.Get("volume"))
+		return err
+	}); err != nil {
 		return nil, err
 	}
 	d, err := t.openDir(work, true)
@@ -125,25 +125,33 @@ func (h *Hub) upload(c *Ctx, w http.ResponseWriter, r *http.Request) (any, error
 	return reply, nil
 }
 
-// mayUpload checks the session and who may write to the directory.
-func (h *Hub) mayUpload(c *Ctx, r *http.Request, t *uploadTarget) error {
+// mayUpload checks the session and who may write to the directory, and tells where a volume's uploads go.
+func (h *Hub) mayUpload(c *Ctx, r *http.Request, t *uploadTarget, volume string) (work string, err error) {
 	cred, err := credentialsOf(r)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if c.req, err = h.requestOf(r, cred, "upload"); err != nil {
-		return err
+		return "", err
 	}
 	if err := c.begin(false); err != nil {
-		return err
+		return "", err
 	}
 	defer c.tx.Rollback()
 	if err := c.authenticate("upload"); err != nil {
-		return err
+		return "", err
 	}
 	if c.User == nil {
-		return buildsys.Errorf(buildsys.FaultActionNotAllowed, "you must be logged-in to upload a file")
+		return "", buildsys.Errorf(buildsys.FaultActionNotAllowed, "you must be logged-in to upload a file")
 	}
+	if work, err = c.workDir(volume); err != nil {
+		return "", err
+	}
+	return work, c.mayWriteTo(t)
+}
+
+// mayWriteTo refuses what is in the directory of a task to all but the host that runs it.
+func (c *Ctx) mayWriteTo(t *uploadTarget) error {
 	task, inTasks, err := t.taskID()
 	if err != nil || !inTasks {
 		return err
@@ -241,7 +249,7 @@ func checkUpload(c *Ctx, a Args) (any, error) {
 	if v := a.OptStr("volume"); v != nil {
 		volume = *v
 	}
-	work, err := c.Hub.workDir(volume)
+	work, err := c.workDir(volume)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/privyseal/privyseal/buildsys"
+	"github.com/privyseal/privyseal/buildsys/blob"
+	"github.com/privyseal/privyseal/buildsys/store"
 )
 
 // uploadTarget is a file under topdir/work that may be uploaded to or asked about.
@@ -184,10 +186,24 @@ func (t *uploadTarget) lock(f *os.File, how int) error {
 	return nil
 }
 
-// workDir is where uploads go.
-func (h *Hub) workDir(volume string) (string, error) {
-	if volume != "" && volume != "DEFAULT" {
+// workDir is where uploads to a volume go; "": the default one.
+func (c *Ctx) workDir(volume string) (string, error) {
+	if volume == "" {
+		volume = blob.DefaultVolume
+	}
+	if _, _, ok, err := c.named(store.Volumes, volume); err != nil {
+		return "", err
+	} else if !ok {
 		return "", buildsys.Errorf(buildsys.FaultGeneric, "No such entry in table volume: %s", volume)
 	}
-	return path.Join(h.cfg.TopDir, "work"), nil
+	top, err := c.Hub.top()
+	if err != nil {
+		return "", err
+	}
+	dir, err := top.WorkOn(volume)
+	var ve *blob.VolumeError
+	if errors.As(err, &ve) {
+		err = buildsys.Errorf(buildsys.FaultGeneric, "%s", ve.Text)
+	}
+	return dir, err
 }

@@ -34,7 +34,7 @@ func listVolumes(c *Ctx, _ Args) (any, error) {
 }
 
 func getVolume(c *Ctx, a Args) (any, error) {
-	id, name, ok, err := c.named("volume", a.Any("volume"))
+	id, name, ok, err := c.named(store.Volumes, a.Any("volume"))
 	switch {
 	case err != nil:
 		return nil, err
@@ -73,7 +73,7 @@ func addVolume(c *Ctx, a Args) (any, error) {
 }
 
 func removeVolume(c *Ctx, a Args) (any, error) {
-	id, name, ok, err := c.named("volume", a.Any("volume"))
+	id, name, ok, err := c.named(store.Volumes, a.Any("volume"))
 	if err != nil {
 		return nil, err
 	}

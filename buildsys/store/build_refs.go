@@ -2,16 +2,6 @@ package store
 
 import "github.com/privyseal/privyseal/buildsys"
 
-// VolumeNames are the volumes, the default one first.
-func (tx *Tx) VolumeNames() ([]string, error) {
-	return list(tx, `SELECT name FROM volume ORDER BY id`, nil, func(scan func(...any) error, s *string) error { return scan(s) })
-}
-
-// CGByInfo looks a content generator up by id or name.
-func (tx *Tx) CGByInfo(info any) (id int64, name string, err error) {
-	return tx.LookupName("content_generator", info)
-}
-
 // MayUseCG tells whether a user may act for a content generator.
 func (tx *Tx) MayUseCG(user, cg int64) (bool, error) {
 	var n int

@@ -10,20 +10,25 @@ const (
 	GroupNames        NameTable = "groups"
 	TargetNames       NameTable = "build_target"
 	ExternalRepoNames NameTable = "external_repo"
+	HostNames         NameTable = "host"
+	ChannelNames      NameTable = "channels"
+	UserNames         NameTable = "users"
 )
 
 // IDOf is the id of a name in a table.
 func (tx *Tx) IDOf(t NameTable, name string) (int64, error) {
-	var id int64
-	err := tx.row(`SELECT id FROM `+string(t)+` WHERE name = $1`, []any{name}, &id)
+	id, _, err := tx.LookupName(t, name)
 	return id, err
 }
 
-// NameOf is the name of an id in a table.
-func (tx *Tx) NameOf(t NameTable, id int64) (string, error) {
-	var name string
-	err := tx.row(`SELECT name FROM `+string(t)+` WHERE id = $1`, []any{id}, &name)
-	return name, err
+// LookupName looks an id (int64) or a name (string) up in a table.
+func (tx *Tx) LookupName(t NameTable, info any) (id int64, name string, err error) {
+	col := "name"
+	if _, ok := info.(int64); ok {
+		col = "id"
+	}
+	err = tx.row(`SELECT id, name FROM `+string(t)+` WHERE `+col+` = $1`, []any{info}, &id, &name)
+	return id, name, err
 }
 
 // EnsureName returns the id of a name in a table, which it makes if there is none.

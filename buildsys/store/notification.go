@@ -1,5 +1,7 @@
 package store
 
+import "github.com/privyseal/privyseal/buildsys"
+
 // Notification is what a user wants to be told about: builds of a package, in a tag; nil stands for any.
 type Notification struct {
 	ID, UserID       int64
@@ -22,6 +24,26 @@ func (tx *Tx) Notifications(user int64) ([]Notification, error) {
 // NotificationByID is one of them.
 func (tx *Tx) NotificationByID(id int64) (*Notification, error) {
 	return one(list(tx, notificationCols+` WHERE id = $1`, []any{id}, scanNotification))
+}
+
+// NotificationsFor are those about a build of a package in a tag (0: in none) which went well or did not, of people and groups
+// that are enabled.
+func (tx *Tx) NotificationsFor(pkg, tag int64, success bool) ([]Notification, error) {
+	var w where
+	w.add("(package_id = ? OR package_id IS NULL)", pkg)
+	w.add("(tag_id = ? OR tag_id IS NULL)", tag)
+	w.conds = append(w.conds, "user_id IN (SELECT id FROM users WHERE NOT removed AND status = "+w.arg(int(buildsys.StatusNormal))+
+		" AND usertype <> "+w.arg(int(buildsys.UserHost))+")")
+	if !success {
+		w.conds = append(w.conds, "success_only IS FALSE")
+	}
+	return list(tx, notificationCols+w.String()+` ORDER BY id`, w.args, scanNotification)
+}
+
+// SparedNotifications are the users who want to hear nothing of builds of a package in a tag (0: in none).
+func (tx *Tx) SparedNotifications(pkg, tag int64) ([]int64, error) {
+	return list(tx, `SELECT DISTINCT user_id FROM build_notifications_block WHERE (package_id = $1 OR package_id IS NULL)
+		AND (tag_id = $2 OR tag_id IS NULL) ORDER BY user_id`, []any{pkg, tag}, func(scan func(...any) error, id *int64) error { return scan(id) })
 }
 
 // InsertNotification adds one.
