@@ -11,7 +11,8 @@ import (
 
 // Decode fills the struct that dst points to from a section. Fields are named by
 // a tag; fields without one are left alone, as are fields whose key is not set,
-// so defaults are put in before. Options after the name:
+// so defaults are put in before. The fields of an embedded struct are the
+// struct's own. Options after the name:
 //
 //	Listen []string      `ini:"listen,required"` // must be set, and not empty
 //	Path   string        `ini:"rpm_path,raw"`    // no %(...)s
@@ -29,8 +30,9 @@ func Decode(s *Section, dst any) error {
 	}
 	v = v.Elem()
 	known := map[string]bool{}
-	for i := range v.NumField() {
-		if name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("ini"), ","); name != "" {
+	fields := reflect.VisibleFields(v.Type())
+	for _, f := range fields {
+		if name, _, _ := strings.Cut(f.Tag.Get("ini"), ","); name != "" {
 			known[foldKey(name)] = true
 		}
 	}
@@ -43,12 +45,12 @@ func Decode(s *Section, dst any) error {
 			}
 		}
 	}
-	for i := range v.NumField() {
-		name, opts, _ := strings.Cut(v.Type().Field(i).Tag.Get("ini"), ",")
+	for _, f := range fields {
+		name, opts, _ := strings.Cut(f.Tag.Get("ini"), ",")
 		if name == "" {
 			continue
 		}
-		if err := decodeField(s, name, opts, v.Field(i)); err != nil {
+		if err := decodeField(s, name, opts, v.FieldByIndex(f.Index)); err != nil {
 			return err
 		}
 	}
