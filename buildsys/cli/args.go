@@ -134,6 +134,10 @@ func findVerb(parent *cobra.Command, word string) *cobra.Command {
 			return c
 		}
 	}
+	// Koji's client takes list_tags for list-tags.
+	if dashed := strings.ReplaceAll(word, "_", "-"); dashed != word {
+		return findVerb(parent, dashed)
+	}
 	lower := strings.ToLower(word)
 	for _, c := range parent.Commands() {
 		if c.Name() == "moshimoshi" && c.HasAlias(lower) {

@@ -120,7 +120,9 @@ func (a *App) rootCommand(program string) *cobra.Command {
 	for _, r := range refused {
 		root.AddCommand(refusedCommand(a, r.name, r.what))
 	}
-	root.InitDefaultHelpCmd()
+	help := helpCommand(a)
+	root.SetHelpCommand(help)
+	root.AddCommand(help)
 	root.InitDefaultHelpFlag()
 	for _, c := range root.Commands() {
 		prepare(c)

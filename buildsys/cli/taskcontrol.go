@@ -11,7 +11,7 @@ import (
 )
 
 func cancelCommand(a *App) *cobra.Command {
-	cmd := a.newCommand(groupBuild, "cancel [options] <task_id|build> [<task_id|build> ...]", "Cancel tasks and/or builds")
+	cmd := a.newCommand(groupBuild, "cancel [options] <task_id|build> [<task_id|build> ...]", "Cancel tasks and/or builds", "cancel-task", "cxl")
 	fs := cmd.Flags()
 	justOne := fs.Bool("justone", false, "do not cancel subtasks")
 	full := fs.Bool("full", false, "cancel the whole group of tasks (admins only)")

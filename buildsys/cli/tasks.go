@@ -192,7 +192,7 @@ func taskIDs(cmd *cobra.Command, args []string, wrong string) ([]int64, error) {
 }
 
 func watchTaskCommand(a *App) *cobra.Command {
-	cmd := a.newCommand(groupMonitor, "watch-task [options] <task id> [<task id> ...]", "Track progress of particular tasks")
+	cmd := a.newCommand(groupMonitor, "watch-task [options] <task id> [<task id> ...]", "Track progress of particular tasks", "watch-tasks")
 	o := &taskSelection{}
 	o.register(cmd, "watch")
 	a.quietly(cmd)
