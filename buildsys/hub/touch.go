@@ -31,7 +31,7 @@ func (h *Hub) touch(session int64, now time.Time) {
 // sessionsKept is how long a session is on record after its last use; one that can still be used is longer.
 const sessionsKept = 7 * 24 * time.Hour
 
-// sweepSessions deletes old sessions now and then until ctx ends.
+// sweepSessions deletes old sessions, and what the scheduler said long ago, now and then until ctx ends.
 func (h *Hub) sweepSessions(ctx context.Context) {
 	t := time.NewTicker(time.Hour)
 	defer t.Stop()
@@ -43,6 +43,9 @@ func (h *Hub) sweepSessions(ctx context.Context) {
 			if err := h.deleteOldSessions(ctx); err != nil && ctx.Err() == nil {
 				h.log.Warn("old sessions not deleted", "err", err)
 			}
+			if err := h.pruneScheduler(ctx); err != nil && ctx.Err() == nil {
+				h.log.Warn("the scheduler's old messages not deleted", "err", err)
+			}
 		}
 	}
 }
@@ -53,6 +56,13 @@ func (h *Hub) deleteOldSessions(ctx context.Context) error {
 		_, err := tx.DeleteSessions(tx.Now().Add(-max(sessionsKept, life)), life > 0)
 		return err
 	})
+}
+
+// schedulerKept is how long people can read what the scheduler did.
+const schedulerKept = 30 * 24 * time.Hour
+
+func (h *Hub) pruneScheduler(ctx context.Context) error {
+	return h.store.Write(ctx, 0, func(tx *store.Tx) error { return tx.PruneScheduler(tx.Now().Add(-schedulerKept)) })
 }
 
 // writeTouched writes them down until ctx ends, and once more then.

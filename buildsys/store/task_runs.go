@@ -1,5 +1,7 @@
 package store
 
+import "time"
+
 // Tasks and hosts that rows of the scheduler's tables are about.
 func schedulerFields(own []viewField) []viewField {
 	return append(own,
@@ -78,6 +80,15 @@ func (tx *Tx) LogScheduler(msg string, task, host int64) error {
 	}
 	_, err := tx.exec(`INSERT INTO scheduler_log_messages (task_id, host_id, msg_time, msg) VALUES ($1, $2, $3, $4)`,
 		opt(task), opt(host), micros(tx.Now()), msg)
+	return err
+}
+
+// PruneScheduler deletes what the scheduler said before a moment, and which hosts had tasks that they have no longer.
+func (tx *Tx) PruneScheduler(before time.Time) error {
+	if _, err := tx.exec(`DELETE FROM scheduler_log_messages WHERE msg_time < $1`, micros(before)); err != nil {
+		return err
+	}
+	_, err := tx.exec(`DELETE FROM scheduler_task_runs WHERE create_time < $1 AND active IS NOT TRUE`, micros(before))
 	return err
 }
 

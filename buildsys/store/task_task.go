@@ -151,6 +151,10 @@ type OwnedTask struct {
 	OwnerType buildsys.UserType
 }
 
+// taskFrom are tasks with their owners. The owner is joined from the left, though each task has one, so that no engine begins with
+// the users and has to sort all tasks.
+var taskFrom = strings.TrimSuffix(taskColumns, " FROM task t") + ", u.name, u.usertype FROM task t LEFT JOIN users u ON u.id = t.owner"
+
 // EachTask hands tasks over one by one.
 func (tx *Tx) EachTask(f TaskFilter, fn func(*OwnedTask) error) error {
 	w := f.where()
@@ -158,8 +162,7 @@ func (tx *Tx) EachTask(f TaskFilter, fn func(*OwnedTask) error) error {
 	if err != nil {
 		return err
 	}
-	cols := strings.TrimSuffix(taskColumns, " FROM task t") + ", u.name, u.usertype FROM task t JOIN users u ON u.id = t.owner"
-	return tx.each(cols+tail, w.args, func(scan func(...any) error) error {
+	return tx.each(taskFrom+tail, w.args, func(scan func(...any) error) error {
 		var t OwnedTask
 		if err := scanTask(func(dst ...any) error { return scan(append(dst, &t.OwnerName, &t.OwnerType)...) }, &t.Task); err != nil {
 			return err
