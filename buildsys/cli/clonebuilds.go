@@ -86,12 +86,14 @@ func (c *cloner) copyBuild(ctx context.Context, tmp string, b map[string]any) (o
 		c.done["build"]++
 	} else if v == nil {
 		c.done["build"]++
-		// The source package makes the build when it is imported; without one the build is made empty.
-		if len(files) == 0 || strOf(files[0]["arch"]) != "src" {
-			if _, err := c.have(ctx, "createEmptyBuild", b["package_name"], b["version"], b["release"], b["epoch"]); err != nil {
-				c.refuse("build "+nvr, err)
-				return false, nil
-			}
+		// A source package would make the build when it is imported, but as the importer's.
+		owner, err := c.user(ctx, strOf(b["owner_name"]))
+		if err != nil {
+			return false, err
+		}
+		if _, err := c.have(ctx, "createEmptyBuild", b["package_name"], b["version"], b["release"], b["epoch"], owner); err != nil {
+			c.refuse("build "+nvr, err)
+			return false, nil
 		}
 	}
 	ok = true
@@ -101,7 +103,7 @@ func (c *cloner) copyBuild(ctx context.Context, tmp string, b map[string]any) (o
 		}
 		if err := c.copyRPM(ctx, tmp, b, r); err != nil {
 			var f *xmlrpc.Fault
-			if !errors.As(err, &f) && !errors.Is(err, errNotTheSame) {
+			if !errors.As(err, &f) && !errors.Is(err, errNotTheSame) && !errors.Is(err, errMissing) {
 				return false, err
 			}
 			c.refuse(rpmName(r), err)
@@ -163,7 +165,7 @@ func (c *cloner) importRPM(ctx context.Context, tmp string, b, r map[string]any)
 	}
 	defer f.Close()
 	// The signature header may be larger than on record: the size there is the whole file's.
-	if err := c.fetch(ctx, f, intOf(r["size"])+maxSighdr, "packages", strOf(b["package_name"]), strOf(b["version"]), strOf(b["release"]), strOf(r["arch"]), file); err != nil {
+	if err := c.fetch(ctx, f, intOf(r["size"])+maxSighdr, b, strOf(r["arch"]), file); err != nil {
 		return err
 	}
 	local, err := readRPM(path)
@@ -220,7 +222,7 @@ func (c *cloner) copySigs(ctx context.Context, b, r, here map[string]any) error 
 			continue
 		}
 		var sighdr strings.Builder
-		err := c.fetch(ctx, base64.NewEncoder(base64.StdEncoding, &sighdr), maxSighdr, "packages", strOf(b["package_name"]), strOf(b["version"]), strOf(b["release"]),
+		err := c.fetch(ctx, base64.NewEncoder(base64.StdEncoding, &sighdr), maxSighdr, b,
 			"data", "sigcache", sigkey, strOf(r["arch"]), rpmName(r)+".sig")
 		if err != nil {
 			c.refuse("signature "+what, err)
@@ -238,9 +240,14 @@ func (c *cloner) copySigs(ctx context.Context, b, r, here map[string]any) error 
 	return nil
 }
 
-// fetch reads a file of the other hub. A writer that can be closed is closed at its end.
-func (c *cloner) fetch(ctx context.Context, w io.Writer, most int64, parts ...string) error {
+// fetch reads a file of a build of the other hub, named by its path below the build's directory. A writer that can be closed
+// is closed at its end.
+func (c *cloner) fetch(ctx context.Context, w io.Writer, most int64, b map[string]any, path ...string) error {
 	address := strings.TrimRight(c.fromFiles, "/")
+	parts := append([]string{"packages", strOf(b["package_name"]), strOf(b["version"]), strOf(b["release"])}, path...)
+	if volume := strOf(b["volume_name"]); volume != "" && volume != "DEFAULT" {
+		parts = append([]string{"vol", volume}, parts...)
+	}
 	for _, p := range parts {
 		if p == "" || p == "." || p == ".." || strings.Contains(p, "/") {
 			return fmt.Errorf("%w: its name has the part %q", errNotTheSame, p)
@@ -256,7 +263,12 @@ func (c *cloner) fetch(ctx context.Context, w io.Writer, most int64, parts ...st
 		return err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
+	switch {
+	case resp.StatusCode == http.StatusOK:
+		c.found = true
+	case resp.StatusCode == http.StatusNotFound && c.found:
+		return fmt.Errorf("%w: %s", errMissing, address) // other files are there: it is this one
+	default:
 		return failf("is --from-topurl right?", "%s: %s", address, resp.Status)
 	}
 	n, err := io.Copy(w, io.LimitReader(resp.Body, most+1))

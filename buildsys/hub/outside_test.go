@@ -127,6 +127,7 @@ func TestClone(t *testing.T) {
 	at(conf, "add-pkg", "--owner=releng", "base", "other")
 	at(conf, "add-pkg", "--owner=kojiadmin", "dest", "hello")
 	at(conf, append([]string{"import", "--create-build"}, rpms...)...)
+	at(conf, "call", "setBuildOwner", "hello-1.0-1", "releng")
 	at(conf, "call", "tagBuildBypass", "dest", "hello-1.0-1")
 	at(conf, "edit-tag", "--lock", "base")
 
