@@ -227,7 +227,11 @@ func buildReferences(c *Ctx, a Args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.references(b.ID, a.OptInt("limit"), a.Bool("lazy"))
+	limit := a.OptInt("limit")
+	if limit != nil && *limit < 0 {
+		return nil, buildsys.Errorf(buildsys.FaultParameter, "buildReferences: argument limit: expected a number that is not negative, got %d", *limit)
+	}
+	return c.references(b.ID, limit, a.Bool("lazy"))
 }
 
 // references are what a build is needed for. With lazy the first kind of reference that there is ends the search.

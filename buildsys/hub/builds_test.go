@@ -29,6 +29,7 @@ func TestResetBuild(t *testing.T) {
 		c.must(t, "tagBuildBypass", "t1", "plain-1.0-1")
 		event := field(c.must(t, "getLastEvent"), "id")
 		plain.refused(t, 1004, "admin permission required", "resetBuild", "plain-1.0-1")
+		plain.refused(t, 1019, "expected a number that is not negative", "buildReferences", "plain-1.0-1", -1)
 		for _, m := range []string{"resetBuild", "deleteBuild"} {
 			c.refused(t, 1000, "tagged: t1", m, "plain-1.0-1")
 		}

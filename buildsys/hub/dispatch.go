@@ -288,5 +288,12 @@ func (c *Ctx) fault(err error) *xmlrpc.Fault {
 		return &xmlrpc.Fault{Code: int(buildsys.FaultServerOffline), String: text}
 	}
 	c.Log.LogAttrs(c.Context, slog.LevelError, "call failed", slog.String("err", err.Error()))
-	return &xmlrpc.Fault{Code: int(buildsys.FaultInternal), String: "internal error: " + err.Error()}
+	if store.Full(err) {
+		return &xmlrpc.Fault{Code: int(buildsys.FaultGeneric), String: "a disk of the hub is full, nothing was changed: its administrator has to make room"}
+	}
+	text := "internal error: " + err.Error()
+	if store.FromEngine(err) { // names of tables and parts of statements
+		text = "internal error, see the hub's log"
+	}
+	return &xmlrpc.Fault{Code: int(buildsys.FaultInternal), String: text}
 }

@@ -2,8 +2,11 @@ package hub
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/privyseal/privyseal/buildsys"
 	"github.com/privyseal/privyseal/buildsys/store"
@@ -41,6 +44,10 @@ func TestStreamedAnswers(t *testing.T) {
 	}
 	s.add(t, Method{Name: "panics", Fn: func(*Ctx, Args) (any, error) { panic("a bug") }})
 	s.add(t, Method{Name: "strange", Fn: func(*Ctx, Args) (any, error) { return struct{}{}, nil }})
+	s.add(t, Method{Name: "negative", Fn: func(*Ctx, Args) (any, error) {
+		return nil, fmt.Errorf("SELECT id FROM rpminfo LIMIT $1: %w", &pgconn.PgError{Code: "2201W", Message: "LIMIT must not be negative"})
+	}})
+	s.add(t, Method{Name: "full", Fn: func(*Ctx, Args) (any, error) { return nil, fmt.Errorf("COMMIT: %w", &pgconn.PgError{Code: "53100"}) }})
 	s.add(t, Method{Name: "write", Mode: ModeWrite, Fn: func(c *Ctx, _ Args) (any, error) {
 		if _, err := c.tx.EnsurePackage("half"); err != nil {
 			return nil, err
@@ -60,6 +67,14 @@ func TestStreamedAnswers(t *testing.T) {
 	}
 	fails(t, buildsys.FaultInternal, c, "panics")
 	fails(t, buildsys.FaultInternal, c, "strange")
+	for method, want := range map[string]string{
+		"negative": "internal error, see the hub's log", // the database's words are for the log
+		"full":     "a disk of the hub is full, nothing was changed: its administrator has to make room",
+	} {
+		if _, err := c.Call(t.Context(), method); !errors.As(err, &f) || f.String != want {
+			t.Errorf("%s: %v, want %q", method, err, want)
+		}
+	}
 	fails(t, buildsys.FaultBuild, c, "write")
 	if _, err := readPackageID(t, s, "half"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("a change whose answer could not be made was kept: %v", err)
