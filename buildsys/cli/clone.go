@@ -65,6 +65,7 @@ type cloner struct {
 	tags    []map[string]any // the source's, parents first
 	done    map[string]int   // how much was done, by kind
 	refused int
+	found   bool            // a file of the source: --from-topurl is right
 	users   map[string]bool // that are in dst
 }
 
@@ -96,7 +97,10 @@ func (c *cloner) run(ctx context.Context, names []string) error {
 		what = verb + " " + strings.Join(parts, ", ")
 	}
 	c.a.printf("%s; refused %d\n", what, c.refused)
-	if c.refused > 0 {
+	switch {
+	case c.refused > 0 && len(parts) == 0:
+		return &exitError{code: exitFailed}
+	case c.refused > 0:
 		return &exitError{code: exitPartly}
 	}
 	return nil

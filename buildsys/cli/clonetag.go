@@ -63,7 +63,7 @@ func cloneTagCommand(a *App) *cobra.Command {
 		var event any
 		number := int64(0)
 		if at != nil {
-			a.printf("Cloning at event %d (%s)\n", at.ID, unixTime(at.TS).Format("Mon Jan _2 15:04:05 2006"))
+			a.printf("Cloning at event %d (%s)\n", at.ID, asctime(unixTime(at.TS)))
 			number = at.ID
 			event = at.ID
 		}

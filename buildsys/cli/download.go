@@ -136,7 +136,7 @@ func (d *downloader) fetch(ctx context.Context, remote, local string, size int64
 // failed tells what could not be downloaded and what to do about it.
 func failed(address string, err error) error {
 	hint := "the same command again continues it"
-	if errors.Is(err, errMissing) {
+	if errors.Is(err, errMissing) || errors.Is(err, errRefused) {
 		hint = ""
 	}
 	return failf(hint, "cannot download %s: %w", address, err)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/privyseal/privyseal/buildsys"
 	"github.com/privyseal/privyseal/buildsys/xmlrpc"
+	"github.com/privyseal/privyseal/internal/durable"
 )
 
 // failLog is what a failed task's failure is written to.
@@ -143,7 +144,11 @@ func (d *logDownload) task(ctx context.Context, id int64, parent string) error {
 		return err
 	}
 	files := asRecord(v)
-	dir := filepath.Join(parent, t.str("arch")+"-"+itoa(id))
+	own := t.str("arch") + "-" + itoa(id)
+	if strings.ContainsRune(own, '/') {
+		return failf("", "the hub says that task %d is of arch %q, whose logs would be written elsewhere: refused", id, t.str("arch"))
+	}
+	dir := filepath.Join(parent, own)
 	count := 0
 	switch state := buildsys.TaskState(t.id("state")); {
 	case state == buildsys.TaskFailed && d.wanted(failLog):
@@ -204,7 +209,7 @@ func (d *logDownload) failure(ctx context.Context, id int64, file string) error 
 		return err
 	}
 	d.a.printf("Writing: %s\n", file)
-	return os.WriteFile(file, []byte(text), 0o666)
+	return durable.WriteFile(file, []byte(text), 0o666)
 }
 
 // log downloads a log piece by piece.

@@ -3,8 +3,8 @@ package cli
 import (
 	"context"
 	"errors"
-	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -236,6 +236,9 @@ func (a *App) downloadTask(ctx context.Context, files []taskDownload, o *downloa
 				name = path.Join(itoa(f.task), f.volume, f.file)
 			}
 		}
+		if !filepath.IsLocal(name) {
+			return failf("", "the hub names a file of task %d that would be written to %q: refused", f.task, name)
+		}
 		key := [2]string{name, f.volume}
 		if done[key] {
 			if !a.opts.quiet {
@@ -245,11 +248,6 @@ func (a *App) downloadTask(ctx context.Context, files []taskDownload, o *downloa
 			continue
 		}
 		done[key] = true
-		if dir := path.Dir(name); dir != "." {
-			if err := os.MkdirAll(dir, 0o777); err != nil {
-				return err
-			}
-		}
 		d.number = i
 		if err := d.fetch(ctx, strings.TrimPrefix(workDir("", f.volume), "/")+"/"+taskDir(f.task)+"/"+f.file, name, -1); err != nil {
 			return err

@@ -63,7 +63,7 @@ func (a *App) anonymousAt(ctx context.Context, when *eventOptions, say bool) (*s
 		return s, 0, err
 	}
 	if say {
-		a.printf("Querying at event %d (%s)\n", e.ID, unixTime(e.TS).Format("Mon Jan _2 15:04:05 2006"))
+		a.printf("Querying at event %d (%s)\n", e.ID, asctime(unixTime(e.TS)))
 	}
 	return s, e.ID, nil
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"strconv"
 	"time"
 
@@ -38,14 +39,17 @@ func listMessagesCommand(a *App) *cobra.Command {
 		if !a.opts.quiet {
 			a.printf("%-8s %-16s %-20s %-19s %-8s %-6s %s\n", "ID", "Receiver", "Topic", "Created", "Attempts", "State", "Last error")
 		}
-		for _, m := range rowsOf(v) {
+		for _, m := range asRecords(v) {
 			state := "due"
-			if d, _ := m["dead"].(bool); d {
+			if m.yes("dead") {
 				state = "dead"
 			}
-			created, _ := m["created_ts"].(float64)
-			a.printf("%-8d %-16s %-20s %-19s %-8d %-6s %s\n", intOf(m["id"]), strOf(m["sink"]), strOf(m["topic"]),
-				time.Unix(int64(created), 0).UTC().Format(time.DateTime), intOf(m["attempts"]), state, strOf(m["last_error"]))
+			created := ""
+			if t, ok := m.when("created_ts"); ok {
+				created = t.Format(time.DateTime)
+			}
+			a.printf("%-8d %-16s %-20s %-19s %-8d %-6s %s\n", m.id("id"), strOf(m["sink"]), strOf(m["topic"]),
+				created, m.id("attempts"), state, harmless(strOf(m["last_error"])))
 		}
 		return nil
 	}
@@ -98,8 +102,11 @@ func deadMessageCommand(a *App, name, short, method, done string) *cobra.Command
 			return err
 		}
 		a.printf("%d %s\n", intOf(n), done)
-		if intOf(n) < int64(len(args)) {
-			return &exitError{code: exitPartly}
+		switch hint := "list-messages --dead shows the ids"; {
+		case intOf(n) == 0 && len(args) > 0:
+			return failf(hint, "no dead message has that id")
+		case intOf(n) < int64(len(args)):
+			return &exitError{code: exitPartly, err: errors.New("not every id is that of a dead message"), hint: hint}
 		}
 		return nil
 	}

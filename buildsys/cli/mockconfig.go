@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,7 +75,7 @@ func mockConfigCommand(a *App) *cobra.Command {
 			a.println(text)
 			return nil
 		}
-		if err := os.WriteFile(o.out, []byte(text), 0o666); err != nil {
+		if err := a.write(o.out, []byte(text)); err != nil {
 			return failf("", "cannot write the configuration: %w", err)
 		}
 		return nil
