@@ -118,10 +118,9 @@ func (f *Front) note(r *http.Request, body []byte, res *http.Response, answer []
 		x.Upload = f.upload(q, body)
 	} else {
 		method, params, err := xmlrpc.DecodeCall(body, xmlrpc.Limits{})
-		if err != nil {
+		if x.Method, x.Params = method, params; err != nil {
 			x.Method = fmt.Sprintf("(%v)", err)
 		}
-		x.Method, x.Params = method, params
 	}
 	v, err := xmlrpc.DecodeResponse(answer, xmlrpc.Limits{})
 	x.setAnswer(v, err)
