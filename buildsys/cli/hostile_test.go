@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
@@ -9,8 +11,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/privyseal/privyseal/buildsys"
+	"github.com/privyseal/privyseal/buildsys/api"
 	"github.com/privyseal/privyseal/buildsys/xmlrpc"
 )
 
@@ -88,5 +92,40 @@ func TestHostileNames(t *testing.T) {
 				t.Errorf("%d files, %v", files, err)
 			}
 		})
+	}
+}
+
+// oneBuild is a hub with one build of one signed package.
+type oneBuild struct{ arch string }
+
+func (h oneBuild) Call(context.Context, string, ...any) (any, error) {
+	return []any{map[string]any{"id": int64(1), "name": "x", "version": "1", "release": "1", "arch": h.arch}}, nil
+}
+
+func (oneBuild) MultiCall(context.Context, []xmlrpc.Call) ([]xmlrpc.Result, error) {
+	return []xmlrpc.Result{{Value: []any{map[string]any{"sigkey": "abcd"}}}}, nil
+}
+
+// TestPruneElsewhere deletes a signed copy, and nothing that is none whatever the hub says.
+func TestPruneElsewhere(t *testing.T) {
+	for arch, gone := range map[string]bool{"noarch": true, "../../../noarch": false} {
+		top := t.TempDir()
+		file := filepath.Join(top, "packages/x/1/1/data/signed/abcd", arch, "x-1-1."+arch+".rpm")
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(filepath.Join(top, "packages/x/1/1/data/signed/abcd", arch), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		a := &App{term: &terminal{}, stdout: bufio.NewWriter(&out), cfg: &Config{TopDir: top + "/"}}
+		p := &pruner{a: a, s: &session{api: &api.Hub{Caller: oneBuild{arch}}}, cutoff: time.Now().Add(time.Hour)}
+		err := p.prune(t.Context(), record{"id": int64(1), "package_name": "x", "version": "1", "release": "1", "nvr": "x-1-1"})
+		if _, serr := os.Stat(file); gone != os.IsNotExist(serr) || gone != (err == nil) {
+			t.Errorf("%s: %v, %v", arch, err, serr)
+		}
 	}
 }

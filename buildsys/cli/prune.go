@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -26,7 +27,7 @@ type pruner struct {
 	ignore, protect         []string
 	ignoreFile, protectFile string
 	cutoff                  time.Time
-	files, space            int64
+	files, space, failed    int64
 	histories               map[string][]record // by tag and package
 }
 
@@ -88,6 +89,12 @@ func pruneSignedCopiesCommand(a *App) *cobra.Command {
 		a.println("--- Grand Totals ---")
 		a.println("Files: " + itoa(p.files))
 		a.println("Bytes: " + itoa(p.space))
+		switch hint := "run it as a user who may write to " + a.cfg.TopDir; {
+		case p.failed > 0 && p.files == 0:
+			return failf(hint, "%d signed copies could not be deleted", p.failed)
+		case p.failed > 0:
+			return &exitError{code: exitPartly, err: fmt.Errorf("%d signed copies could not be deleted", p.failed), hint: hint}
+		}
 		return nil
 	}
 	return cmd
@@ -321,17 +328,22 @@ func (p *pruner) prune(ctx context.Context, b record) error {
 	}
 	var keys []string
 	files := map[string][]string{} // by key
-	dir := buildDirOf(p.a.cfg.TopDir, b) + "/data/signed/"
+	below := buildDirOf("", b) + "/data/signed/"
+	dir := strings.TrimRight(p.a.cfg.TopDir, "/") + below
 	for i, r := range rpms {
 		for _, sig := range asRecords(sigs[i]) {
 			key := sig.str("sigkey")
 			if key == "" || localName(key) != key {
 				continue // unsigned: there is no copy
 			}
+			copied := key + "/" + r.str("arch") + "/" + rpmFile(r)
+			if path.Clean(below+copied) != below+copied {
+				return failf("", "the hub names a signed copy %q, which would be another file: nothing of build %s is deleted", below+copied, b.str("nvr"))
+			}
 			if files[key] == nil {
 				keys = append(keys, key)
 			}
-			files[key] = append(files[key], dir+key+"/"+r.str("arch")+"/"+rpmFile(r))
+			files[key] = append(files[key], dir+copied)
 		}
 	}
 	if len(keys) == 0 && p.debug {
@@ -371,7 +383,11 @@ func (p *pruner) prune(ctx context.Context, b record) error {
 func (p *pruner) unlink(file string) (int64, bool) {
 	fi, err := os.Lstat(file)
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return 0, false
 	case err != nil:
+		p.failed++
+		p.a.printf("Error removing %s: %v\n", file, err)
 		return 0, false
 	case !fi.Mode().IsRegular():
 		p.a.printf("Skipping %s. Not a regular file\n", file)
@@ -387,6 +403,7 @@ func (p *pruner) unlink(file string) (int64, bool) {
 		p.a.println("Unlinking: " + file)
 	}
 	if err := os.Remove(file); err != nil {
+		p.failed++
 		p.a.printf("Error removing %s: %v\nThis script needs write access to %s\n", file, err, p.a.cfg.TopDir)
 		return 0, false
 	}
