@@ -7,6 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/privyseal/privyseal/internal/durable"
 )
@@ -41,6 +44,32 @@ func (b Build) Remove() error {
 	}
 	// Koji leaves empty directories of versions and packages behind; so do we, since another build may be coming in.
 	return durable.SyncDir(filepath.Dir(b.dir))
+}
+
+// Prune deletes those of a build's directories that are empty, and leaves everything else alone.
+func (b Build) Prune() error {
+	if b.dir == "" {
+		return nil
+	}
+	var dirs []string
+	err := filepath.WalkDir(b.dir, func(p string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err == nil && d.IsDir() {
+			dirs = append(dirs, p)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, dir := range slices.Backward(dirs) {
+		if err := unix.Rmdir(dir); err != nil && !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, unix.ENOENT) {
+			return &fs.PathError{Op: "rmdir", Path: dir, Err: err}
+		}
+	}
+	return nil
 }
 
 // RemoveLink deletes a link that stands where a build's files once were, and nothing but a link.

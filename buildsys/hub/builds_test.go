@@ -144,6 +144,43 @@ func TestDrafts(t *testing.T) {
 	}
 }
 
+// A build that a content generator imports stands whole, or leaves nothing behind.
+func TestImportByGenerator(t *testing.T) {
+	s := newSite(t)
+	c := s.as(t, "kojiadmin")
+	path := lab.Testdata(t, "rpms", "plain-1.0-1.src.rpm")
+	c.must(t, "grantCGAccess", "kojiadmin", "gen", true)
+	m := metadata(t, path)
+	m["build"].(map[string]any)["draft"] = false
+	dir := c.upload(t, path)
+	good := m["output"]
+	m["output"] = append([]any{map[string]any{"buildroot_id": 7, "filename": "plain-1.0-1.src.rpm", "relpath": "", "subdir": "..", "type": "log",
+		"filesize": good.([]any)[0].(map[string]any)["filesize"], "checksum": good.([]any)[0].(map[string]any)["checksum"], "checksum_type": "sha256"}}, good.([]any)...)
+	c.refused(t, 1000, "Invalid json data", "CGImport", "{", dir)
+	c.refused(t, 1000, "leads out of the directory of logs", "CGImport", m, dir)
+	m["output"].([]any)[0].(map[string]any)["subdir"] = ".hidden" // found out when the package is under way
+	c.refused(t, 1000, "hidden", "CGImport", m, dir)
+	if _, err := os.Stat(s.topPath("plain", "1.0", "1")); !os.IsNotExist(err) {
+		t.Errorf("a refused import left its directory: %v", err)
+	}
+	m["output"] = good
+	b := c.must(t, "CGImport", m, dir)
+	if field(b, "nvr") != "plain-1.0-1" || field(b, "state") != int64(buildsys.BuildComplete) || field(b, "cg_name") != "gen" {
+		t.Errorf("imported: %v", b)
+	}
+	rpm := c.must(t, "getRPM", "plain-1.0-1.src")
+	if root := c.must(t, "getBuildroot", field(rpm, "buildroot_id")); field(root, "cg_name") != "gen" {
+		t.Errorf("build root: %v", root)
+	}
+	for _, file := range []string{"metadata.json", "src/plain-1.0-1.src.rpm"} {
+		if _, err := os.Stat(s.topPath("plain", "1.0", "1", file)); err != nil {
+			t.Error(err)
+		}
+	}
+	c.refused(t, 1000, "Build already exists", "CGImport", m, dir)
+	s.noHidden(t)
+}
+
 // What a builder makes of a task is imported from the task's own output, once, and by no one else.
 func TestCompleteBuild(t *testing.T) {
 	s := newSite(t)

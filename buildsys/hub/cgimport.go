@@ -1,7 +1,9 @@
 package hub
 
 import (
+	"errors"
 	"os"
+	"path"
 	"strings"
 	"time"
 
@@ -36,6 +38,8 @@ func cgImport(c *Ctx, a Args) (any, error) {
 			return nil, buildsys.Errorf(buildsys.FaultGeneric, "subdir field not allowed for rpm outputs")
 		case o.Type != "rpm" && o.Type != "log":
 			return nil, buildsys.Errorf(buildsys.FaultGeneric, "output %s is of type %s: this hub keeps rpms and logs", o.Filename, o.Type)
+		case o.Subdir != nil && *o.Subdir != "" && !strings.HasPrefix(path.Join("logs", *o.Subdir), "logs/"):
+			return nil, buildsys.Errorf(buildsys.FaultGeneric, "output %s: subdir %.80q leads out of the directory of logs", o.Filename, *o.Subdir)
 		}
 	}
 	seen := map[string]bool{}
@@ -82,44 +86,122 @@ func cgImport(c *Ctx, a Args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	f := &cgFilling{filling: filling{top: top, ring: ring}, m: m, dir: a.Str("directory"), roots: map[*importing]string{}}
+	defer f.close()
+	// What is copied and checked before others have to wait needs a place that is known and that nothing is cleared from.
+	if f.build, err = c.cgExpected(m, n); err != nil {
+		return nil, err
+	}
+	early := f.build != nil
+	if early {
+		f.build.VolumeID, f.build.VolumeName = vol, volName
+		if f.place, err = c.cgPlace(f.build); err != nil {
+			return nil, err
+		}
+		if err := c.cgAddRPMs(f); err != nil {
+			return nil, err
+		}
+	}
 	c.release()
-	dir := a.Str("directory")
 	for i := range m.Output {
 		if o := &m.Output[i]; !o.MetadataOnly {
-			if err := c.checkOutput(o.dir(dir), o); err != nil {
+			if err := c.checkOutput(o.dir(f.dir), o); err != nil {
 				return nil, err
 			}
 		}
 	}
-	// The build gets its id, which a draft's directory is named by, in the transaction that fills it.
+	if early {
+		if err := c.cgStage(f); err != nil {
+			return nil, c.cgUndone(f, err)
+		}
+	}
+	b, err := c.cgCommit(f, n, a.Any("token"), cg, vol, volName, early)
+	if err != nil {
+		return nil, c.cgUndone(f, err)
+	}
+	return buildMap(b), c.linkVolume(b)
+}
+
+// cgFilling is a build that a content generator made, on its way in.
+type cgFilling struct {
+	filling
+	m     *cgMetadata
+	dir   string                // of the uploads
+	place blob.Build            // where its files belong
+	roots map[*importing]string // which build root of the metadata a package was made in
+}
+
+// cgExpected is the build as it will be, as far as its files need it: the one that was reserved, or a new one. It is nil where
+// the place of the files is known in the writing transaction only: a draft's has its id in it, and what a failed build left
+// there is cleared away first.
+func (c *Ctx) cgExpected(m *cgMetadata, n *newBuild) (*buildsys.Build, error) {
+	if m.Build.ID != nil && *m.Build.ID != 0 {
+		return c.tx.BuildByID(*m.Build.ID)
+	}
+	if n.draft {
+		return nil, nil
+	}
+	if err := c.checkNVR(n.nvra); err != nil {
+		return nil, err
+	}
+	_, err := c.tx.BuildByNVR(n.name, n.version, n.release)
+	if errors.Is(err, store.ErrNotFound) {
+		return &buildsys.Build{PackageName: n.name, Version: n.version, Release: n.release}, nil
+	}
+	return nil, err
+}
+
+// cgPlace is where the files of an import belong, where there must be nothing yet.
+func (c *Ctx) cgPlace(b *buildsys.Build) (blob.Build, error) {
+	place, err := c.Hub.buildPlace(b)
+	if err == nil && place.Exists() {
+		err = buildsys.Errorf(buildsys.FaultGeneric, "Destination directory already exists: %s", place.Dir())
+	}
+	return place, err
+}
+
+// cgUndone takes back the directories that a failed import made, unless there is something in them by now.
+func (c *Ctx) cgUndone(f *cgFilling, why error) error {
+	f.close()
+	if err := f.place.Prune(); err != nil {
+		c.Log.Warn("directories of a failed import not removed", "dir", f.place.Dir(), "err", err)
+	}
+	return why
+}
+
+// cgCommit puts an import on record.
+func (c *Ctx) cgCommit(f *cgFilling, n *newBuild, token any, cg, vol int64, volName string, staged bool) (*buildsys.Build, error) {
 	if err := c.BeginWrite(); err != nil {
 		return nil, err
 	}
 	if _, _, err := c.assertCG(cg); err != nil {
 		return nil, err
 	}
-	b, err := c.cgRecord(m, n, a.Any("token"), cg)
+	b, err := c.cgRecord(f.m, n, token, cg)
 	if err != nil {
 		return nil, err
 	}
 	b.VolumeID, b.VolumeName = vol, volName
-	place, err := c.Hub.buildPlace(b)
-	if err != nil {
-		return nil, err
+	if !staged {
+		f.build = b
+		if f.place, err = c.cgPlace(b); err != nil {
+			return nil, err
+		}
+		if err := c.cgAddRPMs(f); err != nil {
+			return nil, err
+		}
+		if err := c.cgStage(f); err != nil {
+			return nil, err
+		}
 	}
-	if place.Exists() {
-		return nil, buildsys.Errorf(buildsys.FaultGeneric, "Destination directory already exists: %s", place.Dir())
-	}
-	if err := c.cgFill(m, top, ring, b, dir); err != nil {
-		if rerr := place.Remove(); rerr != nil {
-			c.Log.Warn("files of a failed import not removed", "dir", place.Dir(), "err", rerr)
+	if err := c.cgFill(f, b); err != nil {
+		// The name is this import's, since its record is: nobody else's files are there.
+		if rerr := f.place.Remove(); rerr != nil {
+			c.Log.Warn("files of a failed import not removed", "dir", f.place.Dir(), "err", rerr)
 		}
 		return nil, err
 	}
-	if b, err = c.tx.BuildByID(b.ID); err != nil {
-		return nil, err
-	}
-	return buildMap(b), c.linkVolume(b)
+	return c.tx.BuildByID(b.ID)
 }
 
 // cgBuildOf is the build that the metadata tells of; one that it names by id must be reserved with the token.
@@ -237,53 +319,64 @@ func (c *Ctx) cgRecord(m *cgMetadata, n *newBuild, token any, cg int64) (*builds
 	return b, c.tx.EndReservation(b.ID)
 }
 
-// cgFill imports the build roots and the files.
-func (c *Ctx) cgFill(m *cgMetadata, top *blob.Topdir, ring *keyring, b *buildsys.Build, dir string) error {
-	roots := map[string]int64{}
-	for i := range m.Buildroots {
-		id, err := c.cgBuildroot(&m.Buildroots[i], *b.CGID)
+// cgAddRPMs reads the headers of the packages.
+func (c *Ctx) cgAddRPMs(f *cgFilling) error {
+	for i := range f.m.Output {
+		o := &f.m.Output[i]
+		if o.MetadataOnly || o.Type != "rpm" {
+			continue
+		}
+		extra, err := encodeJSON(o.Extra)
 		if err != nil {
 			return err
 		}
-		roots[string(m.Buildroots[i].ID)] = id
+		im, err := c.addRPM(&f.filling, o.dir(f.dir), o.Filename, nil, extra)
+		if err != nil {
+			return err
+		}
+		f.roots[im] = string(o.Buildroot)
 	}
-	f := &filling{top: top, build: b, ring: ring}
-	defer f.close()
-	for i := range m.Output {
-		o := &m.Output[i]
-		switch {
-		case o.MetadataOnly:
-		case o.Type == "rpm":
-			root := roots[string(o.Buildroot)]
-			extra, err := encodeJSON(o.Extra)
-			if err != nil {
-				return err
-			}
-			if _, err := c.addRPM(f, o.dir(dir), o.Filename, &root, extra); err != nil {
-				return err
-			}
-		default:
-			if err := c.addFile(f, o.dir(dir), o.Filename, o.logPath()); err != nil {
-				return err
-			}
+	return nil
+}
+
+// cgStage copies logs and packages into the topdir, hidden, and checks the packages.
+func (c *Ctx) cgStage(f *cgFilling) error {
+	for i := range f.m.Output {
+		o := &f.m.Output[i]
+		if o.MetadataOnly || o.Type == "rpm" {
+			continue
+		}
+		if err := c.addFile(&f.filling, o.dir(f.dir), o.Filename, o.logPath()); err != nil {
+			return err
 		}
 	}
-	for t := range m.Build.typeInfos {
+	return c.stage(&f.filling)
+}
+
+// cgFill records the build roots and the files, and gives the files their names.
+func (c *Ctx) cgFill(f *cgFilling, b *buildsys.Build) error {
+	roots := map[string]int64{}
+	for i := range f.m.Buildroots {
+		br := &f.m.Buildroots[i]
+		id, err := c.cgBuildroot(br, *b.CGID)
+		if err != nil {
+			return err
+		}
+		roots[string(br.ID)] = id
+	}
+	for im, root := range f.roots {
+		id := roots[root]
+		im.rpm.BuildrootID = &id
+	}
+	for t := range f.m.Build.typeInfos {
 		if err := c.tx.AddBuildType(b.ID, t); err != nil {
 			return err
 		}
 	}
-	if err := c.stage(f); err != nil {
+	if err := c.record(&f.filling, b); err != nil {
 		return err
 	}
-	if err := c.record(f, b); err != nil {
-		return err
-	}
-	place, err := c.Hub.buildPlace(b)
-	if err != nil {
-		return err
-	}
-	return diskFault(writeMetadata(place, m.raw))
+	return diskFault(writeMetadata(f.place, f.m.raw))
 }
 
 func writeMetadata(place blob.Build, raw []byte) error {

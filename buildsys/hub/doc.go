@@ -28,8 +28,21 @@
 //
 // # Files
 //
-// Uploads go below topdir/work, in directories that belong to their first uploader (or to the host that runs the task); no
-// symbolic link is followed on the way. /kojifiles/ serves topdir, read-only.
+// Uploads go below work/ of topdir, or of a volume, in directories that belong to their first uploader (or to the host that
+// runs the task); no symbolic link is followed on the way. What is imported is copied and checked under hidden names while
+// others may write to the database (ModeDeferred, Ctx.BeginWrite), and gets its names in the transaction that records it; only
+// an import whose place is not known before, a draft that nobody reserved, is copied while others wait. /kojifiles/ serves
+// topdir, read-only.
+//
+// # Answers that are kept
+//
+// The large lists of a tag are kept, compressed, when they are asked for twice, and checked against the database's newest event at
+// each use (answercache.go).
+//
+// # Telling others
+//
+// What happens is told to webhooks and AMQP brokers through the table outbox, written in the transaction of the change itself
+// (outbox.go). People are told of builds by tasks that a builder runs (notify.go), made only where the configuration wants them.
 //
 // # Decided otherwise than Koji
 //

@@ -127,6 +127,49 @@ func TestUploadOffsets(t *testing.T) {
 }
 
 // A disk that is full at the first upload to a directory does not lock its user out of it.
+// TestUploadToVolume: a volume has uploads and task output of its own, while its directory is there.
+func TestUploadToVolume(t *testing.T) {
+	s := startServer(t, Config{})
+	c := s.client(t, "admin")
+	dir := filepath.Join(s.cfg.TopDir, "vol", "slow")
+	if err := os.MkdirAll(filepath.Join(dir, "work", "tasks", "7", "7"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "work", "tasks", "7", "7", "build.log"), []byte("text"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	must(t, c, "addVolume", "slow")
+	id, key := s.openSession(t, "admin", "-")
+	q := url.Values{"filepath": {"d"}, "filename": {"f"}, "offset": {"0"}, "volume": {"slow"}}
+	if _, err := s.piece(t, id, key, q, "hello"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(filepath.Join(dir, "work", "d", "f")); err != nil || string(got) != "hello" {
+		t.Errorf("uploaded: %q, %v", got, err)
+	}
+	if st, _ := must(t, c, "checkUpload", "d", "f", nil, nil, "slow").(map[string]any); st["size"] != int64(5) {
+		t.Errorf("checkUpload: %v", st)
+	}
+	if st := must(t, c, "checkUpload", "d", "f"); st != nil {
+		t.Errorf("checkUpload on the default volume: %v", st)
+	}
+	files, _ := must(t, c, "listTaskOutput", 7, false, true).(map[string]any)
+	if on, _ := files["build.log"].([]any); len(on) != 1 || on[0] != "slow" {
+		t.Errorf("listTaskOutput: %v", files)
+	}
+	if got := must(t, c, "downloadTaskOutput", 7, "build.log", 0, -1, "slow"); got != "dGV4dA==" {
+		t.Errorf("downloadTaskOutput: %v", got)
+	}
+	if err := os.Rename(dir, dir+".away"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.piece(t, id, key, q, "hello")
+	refused(t, buildsys.FaultGeneric, err)
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("an upload made the directory of a volume")
+	}
+}
+
 func TestUploadOnFullDisk(t *testing.T) {
 	lab.Need(t, lab.Mount)
 	s := startServer(t, Config{})

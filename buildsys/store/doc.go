@@ -36,5 +36,12 @@
 // Tx.Event at its first change and every change in it carries that event; NextCall makes the following change take a
 // fresh one (each call of a multicall does). Reads take an event too: 0 reads what is live now.
 //
+// # What is where
+//
+// A file is a noun of the build system: tag, build, task_*, rpm_*, group, external_repo, repo, and so on. named.go looks
+// up, by id or name, in tables that have nothing else; view.go is for lists whose fields, conditions and order the caller names;
+// order.go and where (tx.go) put orders and filters into statements. outbox.go keeps what is to be told of changes, and calls
+// the hub for its words at the end of each transaction.
+//
 // Not here: permissions, policy, wire shapes (see hub), files (see blob).
 package store
