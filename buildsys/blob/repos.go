@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/privyseal/privyseal/internal/durable"
 )
@@ -51,6 +52,25 @@ func StageDir(dir string) (string, error) {
 		return "", err
 	}
 	return staged, durable.MkdirAll(staged, 0o755)
+}
+
+// StageUnder makes an empty hidden directory in parent, for one writer, to be filled and published. It deletes what killed
+// writers left there.
+func StageUnder(parent string) (string, error) {
+	if err := durable.MkdirAll(parent, dirPerm); err != nil {
+		return "", err
+	}
+	old, _ := filepath.Glob(filepath.Join(parent, ".new-*.tmp")) // none, where the tag's name is no pattern
+	for _, dir := range old {
+		if fi, err := os.Lstat(dir); err == nil && time.Since(fi.ModTime()) > 24*residue {
+			_ = os.RemoveAll(dir) // that it cannot be deleted keeps nobody from writing
+		}
+	}
+	staged, err := os.MkdirTemp(parent, ".new-*.tmp")
+	if err != nil {
+		return "", err
+	}
+	return staged, os.Chmod(staged, dirPerm)
 }
 
 // MoveUpload moves an uploaded file to path, which must be on the topdir's file system.

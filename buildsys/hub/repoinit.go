@@ -30,8 +30,76 @@ type repoJSON struct {
 	Debuginfo   any            `json:"with_debuginfo"`
 }
 
-// hostRepoInit begins a repository for a newRepo task: its row, and the directory with everything that createrepo needs.
+// hostRepoInit begins a repository for a newRepo task: its row, and the directory with everything that createrepo needs. The
+// directory is filled while the call only reads, so that a large tag holds up no other writer: from the event that is asked
+// for, or else from the last one, which holds for the new event if the tag has not changed between.
 func hostRepoInit(c *Ctx, h *buildsys.Host, a Args) (any, error) {
+	p, err := c.planRepo(h, a)
+	if err != nil {
+		return nil, err
+	}
+	if p.repo.CreateEvent == 0 {
+		last, err := c.tx.LastEvent(0)
+		if err != nil {
+			return nil, err
+		}
+		p.repo.CreateEvent = last.ID
+	}
+	staged, err := c.fillRepo(p)
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(staged)
+	filled := p.repo.CreateEvent
+	if err := c.BeginWrite(); err != nil {
+		return nil, err
+	}
+	// What was checked before may have changed meanwhile.
+	if h, err = c.callingHost(); err != nil {
+		return nil, err
+	}
+	if p, err = c.planRepo(h, a); err != nil {
+		return nil, err
+	}
+	r := p.repo
+	if r.CreateEvent == 0 {
+		if r.CreateEvent, err = c.tx.Event(); err != nil {
+			return nil, err
+		}
+		changed, err := c.firstChange(r.TagID, filled)
+		if err != nil {
+			return nil, err
+		}
+		if changed != 0 {
+			again, err := c.fillRepo(p)
+			if err != nil {
+				return nil, err
+			}
+			defer os.RemoveAll(again)
+			staged = again
+		}
+	}
+	if err := c.boundRepo(r); err != nil {
+		return nil, err
+	}
+	if err := c.tx.InsertRepo(r); err != nil {
+		return nil, err
+	}
+	if err := c.publishRepo(staged, r); err != nil {
+		return nil, err
+	}
+	return []any{r.ID, r.CreateEvent}, nil
+}
+
+// repoPlan is a repository that is to be made.
+type repoPlan struct {
+	repo   *store.Repo // CreateEvent 0: a new one
+	tag    *buildsys.Tag
+	latest bool // it holds the latest builds only
+}
+
+// planRepo checks what a host asks for.
+func (c *Ctx) planRepo(h *buildsys.Host, a Args) (*repoPlan, error) {
 	event := a.Event("event")
 	override, err := readRepoOpts(a.Any("opts"), false)
 	if err != nil {
@@ -57,25 +125,14 @@ func hostRepoInit(c *Ctx, h *buildsys.Host, a Args) (any, error) {
 	if r.Opts, r.Custom, err = c.Hub.repoOptions(tag.Name, extra, override); err != nil {
 		return nil, err
 	}
-	if event == 0 {
-		if r.CreateEvent, err = c.tx.Event(); err != nil {
+	if event != 0 {
+		if _, err := c.tx.EventByID(event); errors.Is(err, store.ErrNotFound) {
+			return nil, buildsys.Errorf(buildsys.FaultGeneric, "query returned no rows")
+		} else if err != nil {
 			return nil, err
 		}
-	} else if _, err := c.tx.EventByID(event); errors.Is(err, store.ErrNotFound) {
-		return nil, buildsys.Errorf(buildsys.FaultGeneric, "query returned no rows")
-	} else if err != nil {
-		return nil, err
 	}
-	if err := c.boundRepo(r); err != nil {
-		return nil, err
-	}
-	if err := c.tx.InsertRepo(r); err != nil {
-		return nil, err
-	}
-	if err := c.writeRepo(r, tag, !truth(extra["repo_include_all"])); err != nil {
-		return nil, err
-	}
-	return []any{r.ID, r.CreateEvent}, nil
+	return &repoPlan{r, tag, !truth(extra["repo_include_all"])}, nil
 }
 
 // repoInitTask is the task that a host makes a repository for: an open newRepo task of its own, for this tag.
@@ -135,25 +192,41 @@ func archDirs(tag *buildsys.Tag, separateSrc bool) []string {
 	return out
 }
 
-// writeRepo writes a repository's directory under another name, and renames it when it is whole.
-func (c *Ctx) writeRepo(r *store.Repo, tag *buildsys.Tag, latest bool) error {
+// fillRepo writes a repository's directory, but for what knows its number, under another name and returns that.
+func (c *Ctx) fillRepo(p *repoPlan) (staged string, err error) {
+	top, err := c.Hub.top()
+	if err != nil {
+		return "", err
+	}
+	dir, err := top.Repo(p.tag.Name, 0) // any number: links are relative
+	if err != nil {
+		return "", buildsys.Errorf(buildsys.FaultGeneric, "%v", err)
+	}
+	if staged, err = blob.StageUnder(filepath.Dir(dir)); err != nil {
+		return "", err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.RemoveAll(staged)
+		}
+	}()
+	if err := c.writeComps(filepath.Join(staged, "groups"), p.tag.ID, p.repo.CreateEvent); err != nil {
+		return "", err
+	}
+	return staged, c.writeRepoLists(staged, dir, top, p.repo, archDirs(p.tag, p.repo.Opts["separate_src"] == true), p.latest)
+}
+
+// publishRepo adds repo.json to what fillRepo wrote, and puts it in place.
+func (c *Ctx) publishRepo(staged string, r *store.Repo) error {
 	top, err := c.Hub.top()
 	if err != nil {
 		return err
 	}
-	dir, err := top.Repo(tag.Name, r.ID)
+	dir, err := top.Repo(r.TagName, r.ID)
 	if err != nil {
 		return buildsys.Errorf(buildsys.FaultGeneric, "%v", err)
 	}
-	staged, err := blob.StageDir(dir)
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(staged)
-	if err := c.writeComps(filepath.Join(staged, "groups"), tag.ID, r.CreateEvent); err != nil {
-		return err
-	}
-	info, err := json.MarshalIndent(repoJSON{ID: r.ID, Tag: tag.Name, TagID: tag.ID, TaskID: r.TaskID, EventID: r.CreateEvent, Opts: r.Opts, Custom: r.Custom,
+	info, err := json.MarshalIndent(repoJSON{ID: r.ID, Tag: r.TagName, TagID: r.TagID, TaskID: r.TaskID, EventID: r.CreateEvent, Opts: r.Opts, Custom: r.Custom,
 		Src: r.Opts["src"], SeparateSrc: r.Opts["separate_src"], Debuginfo: r.Opts["debuginfo"]}, "", "  ")
 	if err != nil {
 		return err
@@ -161,7 +234,7 @@ func (c *Ctx) writeRepo(r *store.Repo, tag *buildsys.Tag, latest bool) error {
 	if err := durable.WriteFile(filepath.Join(staged, "repo.json"), info, 0o644); err != nil {
 		return err
 	}
-	if err := c.writeRepoLists(staged, dir, top, r, archDirs(tag, r.Opts["separate_src"] == true), latest); err != nil {
+	if err := durable.MkdirAll(filepath.Dir(dir), 0o755); err != nil { // another than staged's where the tag was renamed
 		return err
 	}
 	return blob.PublishDir(staged, dir)
