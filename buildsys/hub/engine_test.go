@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/privyseal/privyseal/buildsys/store"
@@ -21,14 +22,38 @@ func DefaultEngine() string {
 // NewDatabase returns where a test's hub keeps its data.
 func NewDatabase(tb testing.TB, engine string) string {
 	tb.Helper()
-	if engine != "postgres" {
-		return filepath.Join(tb.TempDir(), "hub.db")
+	if engine == "postgres" {
+		return lab.PostgresCopy(tb, "hub", makeTables)
 	}
-	return lab.PostgresCopy(tb, "hub", func(address string) error {
-		s, err := store.Open(context.Background(), address)
-		if err != nil {
-			return err
-		}
-		return s.Close()
-	})
+	empty, err := emptySQLite()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	file := filepath.Join(tb.TempDir(), "hub.db")
+	if err := os.WriteFile(file, empty, 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	return file
 }
+
+func makeTables(where string) error {
+	s, err := store.Open(context.Background(), where)
+	if err != nil {
+		return err
+	}
+	return s.Close()
+}
+
+// emptySQLite is a database with all tables and no rows: it is made once, since every test wants its own.
+var emptySQLite = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "hub-tables-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "hub.db")
+	if err := makeTables(file); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(file)
+})
