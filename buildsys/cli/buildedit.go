@@ -151,7 +151,7 @@ func resetBuildCommand(a *App) *cobra.Command {
 func (a *App) retireBuild(verb, short, long, method, done string) *cobra.Command {
 	cmd := a.newCommand(groupAdmin, verb+" [options] --reason <text> <n-v-r|build_id> [<n-v-r|build_id> ...]", short)
 	cmd.Long = long
-	cmd.Example = verb + ` --reason "built from the wrong branch" hello-1.0-1`
+	cmd.Example = "  privyseal " + verb + ` --reason "built from the wrong branch" hello-1.0-1`
 	reason := cmd.Flags().String("reason", "", "why: kept in the build's history")
 	test := cmd.Flags().BoolP("test", "n", false, "only look whether there are such builds, and tell what holds them")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -373,6 +373,9 @@ func importCGCommand(a *App) *cobra.Command {
 			}
 			rel, _ := o["relpath"].(string)
 			name, _ := o["filename"].(string)
+			if below := filepath.Join(rel, name); !filepath.IsLocal(below) {
+				return failf("", "%s: output %q is not below %s: refused", args[0], below, args[1])
+			}
 			local := filepath.Join(args[1], rel, name)
 			if _, err := os.Stat(local); err != nil || name == "" {
 				return usagef(cmd, "No such file: %s", local)

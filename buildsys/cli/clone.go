@@ -97,13 +97,7 @@ func (c *cloner) run(ctx context.Context, names []string) error {
 		what = verb + " " + strings.Join(parts, ", ")
 	}
 	c.a.printf("%s; refused %d\n", what, c.refused)
-	switch {
-	case c.refused > 0 && len(parts) == 0:
-		return &exitError{code: exitFailed}
-	case c.refused > 0:
-		return &exitError{code: exitPartly}
-	}
-	return nil
+	return outcome(c.refused, len(parts))
 }
 
 func plural(kind string, n int) string {

@@ -76,3 +76,28 @@ func TestManPages(t *testing.T) {
 		t.Errorf("only %d commands", n)
 	}
 }
+
+// TestExamplesRun has each example of the help be a command line that the program takes as such.
+func TestExamplesRun(t *testing.T) {
+	root := (&App{term: &terminal{}}).rootCommand("privyseal")
+	err := eachCommand(root, func(c *cobra.Command) error {
+		for line := range strings.Lines(c.Example) {
+			words := strings.Fields(line)
+			switch {
+			case len(words) == 0:
+			case words[0] != "privyseal":
+				if findVerb(root, words[0]) != nil {
+					t.Errorf("%s: the example %q does not begin with the program", c.CommandPath(), line)
+				}
+			default:
+				if _, cmd, err := expandArgs(root, words[1:]); err != nil || cmd == root {
+					t.Errorf("%s: the example %q: %v", c.CommandPath(), line, err)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

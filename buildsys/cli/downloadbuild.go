@@ -26,7 +26,7 @@ func downloadBuildCommand(a *App) *cobra.Command {
 	cmd.Long = "Downloads files from the specified build entry, into the current directory. A file that is there in part is continued,\n" +
 		"and each package is compared with what the hub knows of it.\n" +
 		"Note: scratch builds do not have build entries. Use download-task for those."
-	cmd.Example = "download-build --arch x86_64 --key 12345678 hello-1.0-1"
+	cmd.Example = "  privyseal download-build --arch x86_64 --key 12345678 hello-1.0-1"
 	var o downloadBuild
 	fs := cmd.Flags()
 	fs.StringArrayVarP(&o.arches, "arch", "a", nil, "only download packages for this `ARCH` (may be used multiple times)")

@@ -28,7 +28,7 @@ const logBlock = 1 << 20
 func downloadLogsCommand(a *App) *cobra.Command {
 	cmd := a.newCommand(groupDownload, "download-logs [options] <task_id> [<task_id> ...]", "Download logs for task")
 	cmd.Long = "Download the logs of tasks or, with --nvr, of builds, into a directory."
-	cmd.Example = "download-logs --recurse 1234"
+	cmd.Example = "  privyseal download-logs --recurse 1234"
 	d := logDownload{a: a}
 	fs := cmd.Flags()
 	fs.BoolVarP(&d.recurse, "recurse", "r", false, "process children of this task as well")

@@ -106,7 +106,7 @@ func listHistoryCommand(a *App) *cobra.Command {
 	cmd.Long = "Shows who changed what and when: what builds were tagged and untagged, package lists, owners,\n" +
 		"inheritance, groups, targets, external repositories, hosts, permissions. At least one option has to\n" +
 		"limit it, or --all allow the whole history."
-	cmd.Example = "  list-history --tag f40 --after 2026-01-01\n  list-history --package bash --show tag_listing -v"
+	cmd.Example = "  privyseal list-history --tag f40 --after 2026-01-01\n  privyseal list-history --package bash --show tag_listing -v"
 	var o historyOptions
 	o.register(cmd)
 	a.listing(cmd)

@@ -129,3 +129,17 @@ func TestPruneElsewhere(t *testing.T) {
 		}
 	}
 }
+
+// TestImportCGElsewhere uploads nothing that lies outside of the directory which was given.
+func TestImportCGElsewhere(t *testing.T) {
+	dir := t.TempDir()
+	meta := filepath.Join(dir, "meta.json")
+	for _, output := range []string{`{"relpath": "..", "filename": "secret"}`, `{"filename": "../secret"}`} {
+		if err := os.WriteFile(meta, []byte(`{"build": {}, "output": [`+output+`]}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if code, _, said := runCLI(t, "", "import-cg", meta, filepath.Join(dir, "files")); code != 1 || !strings.Contains(said, "refused") {
+			t.Errorf("%s: exit %d, %s", output, code, said)
+		}
+	}
+}

@@ -25,7 +25,7 @@ func idOr(s string) any {
 
 func listBuildsCommand(a *App) *cobra.Command {
 	cmd := a.newCommand(groupInfo, "list-builds [options]", "Print the build listing")
-	cmd.Example = "list-builds --package hello --state COMPLETE"
+	cmd.Example = "  privyseal list-builds --package hello --state COMPLETE"
 	fs := cmd.Flags()
 	pkg := fs.String("package", "", "list builds for this package")
 	buildID := fs.String("buildid", "", "list specific build from `ID` or n-v-r")

@@ -35,7 +35,7 @@ func pruneSignedCopiesCommand(a *App) *cobra.Command {
 	cmd := a.newCommand(groupAdmin, "prune-signed-copies [options]", "Prune signed copies")
 	cmd.Long = "Delete the signed copies of builds that are not latest in any tag and were not in the last days. The signatures stay:\n" +
 		"write-signed-rpm makes the copies anew. The hub's files must be mounted at topdir."
-	cmd.Example = "prune-signed-copies --test --verbose --days 30"
+	cmd.Example = "  privyseal prune-signed-copies --test --verbose --days 30"
 	p := pruner{a: a}
 	f := cmd.Flags()
 	f.BoolVarP(&p.test, "test", "n", false, "test mode")

@@ -14,7 +14,7 @@ var searchTypes = []string{"package", "build", "tag", "target", "user", "host", 
 func searchCommand(a *App) *cobra.Command {
 	cmd := a.newCommand(groupSearch, "search [options] <search_type> <pattern>", "Search the system")
 	cmd.Long = "Available search types: " + strings.Join(searchTypes, ", ")
-	cmd.Example = "  search package 'python-*'\n  search -r build '^bash-5'"
+	cmd.Example = "  privyseal search package 'python-*'\n  privyseal search -r build '^bash-5'"
 	fs := cmd.Flags()
 	regex := fs.BoolP("regex", "r", false, "take the pattern as a regular expression")
 	exact := fs.Bool("exact", false, "exact matches only")

@@ -23,8 +23,8 @@ func extraValue(s string) any {
 
 func editTagCommand(a *App) *cobra.Command {
 	cmd := a.newCommand(groupAdmin, "edit-tag [options] <name>", "Alter tag information")
-	cmd.Example = "  edit-tag --arches \"i386 x86_64\" --perm sign f40-build\n" +
-		"  edit-tag -x mock.package_manager=dnf -r repo.auto f40-build"
+	cmd.Example = "  privyseal edit-tag --arches \"i386 x86_64\" --perm sign f40-build\n" +
+		"  privyseal edit-tag -x mock.package_manager=dnf -r repo.auto f40-build"
 	fs := cmd.Flags()
 	arches := fs.String("arches", "", "the tag's architectures")
 	perm := fs.String("perm", "", "demand a permission of those who tag builds with it")

@@ -54,7 +54,7 @@ func addTagInheritanceCommand(a *App) *cobra.Command {
 	cmd := a.newCommand(groupAdmin, "add-tag-inheritance [options] <tag> <parent-tag>", "Add to a tag's inheritance")
 	cmd.Long = "Makes a tag inherit packages, builds and settings of another one, its parent. Parents are asked in the\n" +
 		"order of their priorities, the smallest first."
-	cmd.Example = "  add-tag-inheritance --priority 10 f40-build f40-basedeps"
+	cmd.Example = "  privyseal add-tag-inheritance --priority 10 f40-build f40-basedeps"
 	var o linkOptions
 	o.register(cmd, "the place among the tag's parents (0 unless given)")
 	force := cmd.Flags().Bool("force", false, "add the parent though the tag has it already")
