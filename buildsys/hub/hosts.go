@@ -206,6 +206,14 @@ func (c *Ctx) hostUser(name string, force bool) (int64, error) {
 	case u.Type == buildsys.UserHost:
 		return u.ID, c.welcomeBack(u)
 	case force && u.Type == buildsys.UserNormal:
+		// Who may add hosts may give them a Kerberos principal: that must not be a way to another's permissions.
+		if held, err := c.tx.PermissionsOf(u.ID); err != nil {
+			return 0, err
+		} else if len(held) > 0 {
+			if err := c.Assert("admin"); err != nil {
+				return 0, err
+			}
+		}
 		u.Type = buildsys.UserHost
 		return u.ID, c.tx.UpdateUser(*u)
 	}
