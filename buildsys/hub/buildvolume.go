@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"errors"
 	"os"
 
@@ -108,11 +109,6 @@ func (c *Ctx) moveBuild(b *buildsys.Build, volume int64, name string) (err error
 	if err := copyBuild(from, to); err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, to.Remove())
-		}
-	}()
 	if err := c.BeginWrite(); err != nil {
 		return err
 	}
@@ -120,6 +116,12 @@ func (c *Ctx) moveBuild(b *buildsys.Build, volume int64, name string) (err error
 	if err != nil {
 		return err
 	}
+	defer func() {
+		// Another call may have been first: then the copy is the build.
+		if err != nil && now.VolumeID != volume {
+			err = errors.Join(err, to.Remove())
+		}
+	}()
 	same, err := from.SameFiles(to)
 	if err != nil {
 		return diskFault(err)
@@ -145,10 +147,17 @@ func (c *Ctx) moveBuild(b *buildsys.Build, volume int64, name string) (err error
 	}
 	c.tx.AfterCommit(func() {
 		// What is left by a crash in between is in nobody's way but that of moving it back.
-		err := from.Remove()
-		if err == nil && name != blob.DefaultVolume {
-			err = links[0].LinkTo(to)
-		}
+		// As the writer, and after a look: another call may have moved the build back, or on.
+		err := c.Hub.store.Write(context.WithoutCancel(c), 0, func(tx *store.Tx) error {
+			now, err := tx.BuildByID(b.ID)
+			if err != nil || now.VolumeID != volume {
+				return err
+			}
+			if err := from.Remove(); err != nil || name == blob.DefaultVolume {
+				return err
+			}
+			return links[0].LinkTo(to)
+		})
 		if err != nil {
 			c.Log.Error("a build is on another volume, but what it left behind is not as it should be", "build", b.NVR(), "err", err)
 		}

@@ -155,6 +155,26 @@ func TestVolumes(t *testing.T) {
 	if fi, err := os.Lstat(s.topPath("plain", "1.0", "1")); err != nil || !fi.IsDir() {
 		t.Errorf("not back: %v, %v", fi, err)
 	}
+	// Of several who move it at once one does, and the others take nothing away from him.
+	movers := []caller{c, s.as(t, "kojiadmin"), s.as(t, "kojiadmin"), s.as(t, "kojiadmin")}
+	for i := range 12 {
+		var calls sync.WaitGroup
+		for j, m := range movers {
+			calls.Go(func() {
+				var f *xmlrpc.Fault
+				volume := []string{"slow", "DEFAULT"}[(i+j/3)%2]
+				if _, err := m.Call(t.Context(), "changeBuildVolume", nvr, volume); err != nil && !errors.As(err, &f) {
+					t.Error(err)
+				}
+			})
+		}
+		calls.Wait()
+		there("moved by several")
+	}
+	if b := c.must(t, "getBuild", nvr).(map[string]any); b["volume_name"] == "slow" {
+		c.must(t, "changeBuildVolume", nvr, "DEFAULT")
+	}
+	there("back after several")
 	// What is in the way is not overwritten.
 	must(t, os.MkdirAll(filepath.Join(s.topdir, "vol", "slow", "packages", "plain", "1.0", "1", "other"), 0o755))
 	c.refused(t, 1000, "Destination directory exists", "changeBuildVolume", nvr, "slow")
