@@ -26,7 +26,8 @@ const (
 
 const (
 	beginReading = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-	beginWriting = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock(8102654637157150563)"
+	// A hub that stands still while it is the writer keeps the others waiting for a minute, and no longer.
+	beginWriting = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL idle_in_transaction_session_timeout = '60s'; SELECT pg_advisory_xact_lock(8102654637157150563)"
 )
 
 // postgres is what the connections to one PostgreSQL database share.
