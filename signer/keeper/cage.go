@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
+	"time"
 
 	"github.com/privyseal/privyseal/keys/vault"
 	"github.com/privyseal/privyseal/signer"
@@ -32,11 +33,18 @@ func enter(cfg signer.Config, dir string, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	// Locked memory is not given back by the runtime alone.
-	vault.OnIdle(func() {
+	// Locked memory is not given back by the runtime alone. What derived may hold its memory
+	// for a moment longer than its answer takes, so there is a second look when it is quiet.
+	release := func() {
 		if err := cage.Release(); err != nil {
 			log.Error("memory of a passphrase was not given back", "error", err)
 		}
+	}
+	again := time.AfterFunc(time.Hour, release)
+	again.Stop()
+	vault.OnIdle(func() {
+		release()
+		again.Reset(time.Second)
 	})
 	return nil
 }

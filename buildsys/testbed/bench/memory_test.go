@@ -29,17 +29,19 @@ func BenchmarkSignerMemory(b *testing.B) {
 		Peer: "before them", Goal: "flat"})
 }
 
-// settled is the signer's resident memory in MiB once it has stopped falling.
+// settled is the signer's resident memory in MiB once it has not fallen for two seconds.
 func (s *site) settled(b *testing.B) float64 {
 	b.Helper()
-	last := s.resident(b)
+	last, still := s.resident(b), 0
 	for range 40 {
 		time.Sleep(500 * time.Millisecond)
 		now := s.resident(b)
-		if now >= last {
+		if still++; now < last {
+			last, still = now, 0
+		}
+		if still == 4 {
 			return now
 		}
-		last = now
 	}
 	return last
 }
