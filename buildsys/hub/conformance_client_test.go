@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/privyseal/privyseal/buildsys/testbed/differ"
 	"github.com/privyseal/privyseal/buildsys/xmlrpc"
 	"github.com/privyseal/privyseal/internal/lab"
 )
@@ -168,17 +169,12 @@ func (s *site) build(t *testing.T) {
 
 func buildLoop(ctx context.Context, c *xmlrpc.Client) error {
 	for ctx.Err() == nil {
-		if _, err := c.Call(ctx, "host.updateHost", 0.0, true, xmlrpc.Kwargs{"data": map[string]any{"methods": []any{"tagBuild"}}}); err != nil {
-			return err
-		}
-		tasks, err := c.Call(ctx, "host.getTasks")
+		ids, err := differ.Assigned(ctx, c)
 		if err != nil {
 			return err
 		}
-		list, _ := tasks.([]any)
-		for _, one := range list {
-			task, _ := one.(map[string]any)
-			if err := tagBuild(ctx, c, task["id"]); err != nil {
+		for _, id := range ids {
+			if err := differ.TagBuild(ctx, c, id); err != nil {
 				return err
 			}
 		}
@@ -188,34 +184,4 @@ func buildLoop(ctx context.Context, c *xmlrpc.Client) error {
 		}
 	}
 	return ctx.Err()
-}
-
-func tagBuild(ctx context.Context, c *xmlrpc.Client, id any) error {
-	v, err := c.Call(ctx, "getTaskInfo", id, xmlrpc.Kwargs{"request": true})
-	if err != nil {
-		return err
-	}
-	info, _ := v.(map[string]any)
-	request, _ := info["request"].([]any)
-	if len(request) < 4 {
-		return fmt.Errorf("task %v: request %v", id, info["request"])
-	}
-	if _, err := c.Call(ctx, "host.openTask", id); err != nil {
-		return err
-	}
-	_, err = c.Call(ctx, "host.tagBuild", id, request[0], request[1], xmlrpc.Kwargs{"force": request[2], "fromtag": request[3]})
-	var f *xmlrpc.Fault
-	if errors.As(err, &f) {
-		_, err = c.Call(ctx, "host.failTask", id, string(xmlrpc.EncodeFault(f)))
-		return err
-	}
-	if err != nil {
-		return err
-	}
-	doc, err := xmlrpc.EncodeResponse(nil)
-	if err != nil {
-		return err
-	}
-	_, err = c.Call(ctx, "host.closeTask", id, string(doc))
-	return err
 }

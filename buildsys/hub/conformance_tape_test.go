@@ -154,14 +154,10 @@ func (s *site) buildOnce(t *testing.T) {
 	_, err := c.Call(ctx, "exclusiveSession", xmlrpc.Kwargs{"force": true})
 	must(t, err)
 	for done := false; !done; {
-		_, err := c.Call(ctx, "host.updateHost", 0.0, true, xmlrpc.Kwargs{"data": map[string]any{"methods": []any{"tagBuild"}}})
+		ids, err := differ.Assigned(ctx, c)
 		must(t, err)
-		tasks, err := c.Call(ctx, "host.getTasks")
-		must(t, err)
-		list, _ := tasks.([]any)
-		for _, one := range list {
-			task, _ := one.(map[string]any)
-			if err := tagBuild(ctx, c, task["id"]); err != nil && !errors.Is(err, context.Canceled) {
+		for _, id := range ids {
+			if err := differ.TagBuild(ctx, c, id); err != nil && !errors.Is(err, context.Canceled) {
 				t.Log(err)
 			}
 		}
