@@ -145,7 +145,10 @@ func (b Build) CopyTo(to Build) error {
 	if to.Exists() {
 		return errors.Join(fmt.Errorf("%s is in the way", to.dir), os.RemoveAll(aside))
 	}
-	return durable.Rename(aside, to.dir)
+	if err := durable.Rename(aside, to.dir); err != nil { // another copy may have been first
+		return errors.Join(err, os.RemoveAll(aside))
+	}
+	return nil
 }
 
 // copyTree copies directories, files and links, with modes and times, and puts them on the disk.
