@@ -20,19 +20,21 @@ const lookEvery = 10 * time.Second
 // pollGrace is how long a builder that does not wait is held anyway: the scheduler may just be working on its report.
 const pollGrace = 100 * time.Millisecond
 
-// builderMethods are what builders call. All of them demand a host's exclusive session.
+// hostMethod is a method host.NAME, which a builder calls: it demands a host's exclusive session, and fn is told whose.
+func hostMethod(mode Mode, name, args, doc string, fn func(*Ctx, *buildsys.Host, Args) (any, error)) Method {
+	return Method{Name: "host." + name, Args: args, Doc: doc, Mode: mode, Perm: PermLogin, Fn: func(c *Ctx, a Args) (any, error) {
+		h, err := c.callingHost()
+		if err != nil {
+			return nil, err
+		}
+		return fn(c, h, a)
+	}}
+}
+
+// builderMethods are what builders call for their tasks and themselves.
 func builderMethods() []Method {
-	type fn = func(c *Ctx, h *buildsys.Host, a Args) (any, error)
-	m := func(mode Mode, name, args, doc string, f fn) Method {
-		return Method{Name: "host." + name, Args: args, Doc: doc, Mode: mode, Perm: PermLogin, Fn: func(c *Ctx, a Args) (any, error) {
-			h, err := c.callingHost()
-			if err != nil {
-				return nil, err
-			}
-			return f(c, h, a)
-		}}
-	}
-	return append([]Method{
+	m := hostMethod
+	return []Method{
 		m(ModeRead, "getID", "", "The id of this host.", func(_ *Ctx, h *buildsys.Host, _ Args) (any, error) { return h.ID, nil }),
 		m(ModeRead, "getHost", "", "What the hub knows of this host.", func(_ *Ctx, h *buildsys.Host, _ Args) (any, error) { return hostMap(h), nil }),
 		m(ModeWrite, "updateHost", "task_load, ready, data=None", "Report this host's load, whether it takes tasks, and data for the scheduler (maxjobs, methods).", updateHost),
@@ -61,7 +63,7 @@ func builderMethods() []Method {
 		m(ModeRead, "isEnabled", "", "Whether this host is enabled.", func(_ *Ctx, h *buildsys.Host, _ Args) (any, error) { return h.Enabled, nil }),
 		m(ModeWrite, "tagBuild", "task_id, tag, build, force=False, fromtag=None", "Tag a build, or with fromtag move it, in the name of the task's owner.", hostTagBuild),
 		m(ModeDeferred, "tagNotification", "is_successful, tag_id, from_id, build_id, user_id, ignore_success=False, failure_msg=''", "Report how tagging went: a task tells those who want to know.", tagNotification),
-	}, repoHostMethods(m)...)
+	}
 }
 
 // callingHost is the host that calls, if its session is exclusive.

@@ -17,16 +17,7 @@ func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 
 // buildHostMethods are what a builder tells of the builds it makes.
 func buildHostMethods() []Method {
-	type fn = func(c *Ctx, h *buildsys.Host, a Args) (any, error)
-	m := func(mode Mode, name, args, doc string, f fn) Method {
-		return Method{Name: "host." + name, Args: args, Doc: doc, Mode: mode, Perm: PermLogin, Fn: func(c *Ctx, a Args) (any, error) {
-			h, err := c.callingHost()
-			if err != nil {
-				return nil, err
-			}
-			return f(c, h, a)
-		}}
-	}
+	m := hostMethod
 	return []Method{
 		m(ModeWrite, "initBuild", "data", "Begin a build for a task of this host: {name, version, release, epoch, task_id, source, extra, draft}. "+
 			"A failed or canceled build that left nothing behind is taken over, and the same task may ask again. Returns its id.", initBuild),

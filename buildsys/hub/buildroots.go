@@ -14,15 +14,7 @@ import (
 const maxInstalled = 100_000
 
 func buildrootMethods() []Method {
-	host := func(name, args, doc string, f func(c *Ctx, h *buildsys.Host, a Args) (any, error)) Method {
-		return Method{Name: "host." + name, Args: args, Doc: doc, Mode: ModeWrite, Perm: PermLogin, Fn: func(c *Ctx, a Args) (any, error) {
-			h, err := c.callingHost()
-			if err != nil {
-				return nil, err
-			}
-			return f(c, h, a)
-		}}
-	}
+	m := hostMethod
 	return []Method{
 		{Name: "listBuildroots", Fn: listBuildroots,
 			Args: "hostID=None, tagID=None, state=None, rpmID=None, archiveID=None, taskID=None, buildrootID=None, repoID=None, queryOpts=None",
@@ -40,12 +32,12 @@ func buildrootMethods() []Method {
 			return buildrootMap(b), nil
 		}},
 		{Name: "getBuildrootListing", Args: "id", Doc: "The packages that were installed in a build root.", Fn: getBuildrootListing},
-		host("newBuildRoot", "repo, arch, task_id=None", "Record a new build root for a task of this host; returns its id.", newBuildRoot),
-		host("setBuildRootState", "brootid, state, task_id=None", "Change the state of a build root of this host: a name or a number.", setBuildRootState),
-		host("setBuildRootList", "brootid, rpmlist, task_id=None", "Record what was installed in a new build root.", func(c *Ctx, h *buildsys.Host, a Args) (any, error) {
+		m(ModeWrite, "newBuildRoot", "repo, arch, task_id=None", "Record a new build root for a task of this host; returns its id.", newBuildRoot),
+		m(ModeWrite, "setBuildRootState", "brootid, state, task_id=None", "Change the state of a build root of this host: a name or a number.", setBuildRootState),
+		m(ModeWrite, "setBuildRootList", "brootid, rpmlist, task_id=None", "Record what was installed in a new build root.", func(c *Ctx, h *buildsys.Host, a Args) (any, error) {
 			return nil, c.setInstalled(h, a, buildsys.BuildrootInit)
 		}),
-		host("updateBuildRootList", "brootid, rpmlist, task_id=None", "Record what a build has installed in its build root.", func(c *Ctx, h *buildsys.Host, a Args) (any, error) {
+		m(ModeWrite, "updateBuildRootList", "brootid, rpmlist, task_id=None", "Record what a build has installed in its build root.", func(c *Ctx, h *buildsys.Host, a Args) (any, error) {
 			return nil, c.setInstalled(h, a, buildsys.BuildrootBuilding)
 		}),
 	}

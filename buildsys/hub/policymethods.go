@@ -1,14 +1,11 @@
 package hub
 
+import "github.com/privyseal/privyseal/buildsys"
+
 // policyMethods are what asks for a policy by name.
 func policyMethods() []Method {
 	host := func(name, args, doc string, fn func(*Ctx, Args) (any, error)) Method {
-		return Method{Name: "host." + name, Args: args, Doc: doc, Perm: PermLogin, Fn: func(c *Ctx, a Args) (any, error) {
-			if _, err := c.callingHost(); err != nil {
-				return nil, err
-			}
-			return fn(c, a)
-		}}
+		return hostMethod(ModeRead, name, args, doc, func(c *Ctx, _ *buildsys.Host, a Args) (any, error) { return fn(c, a) })
 	}
 	return []Method{
 		{Name: "evalPolicy", Args: "name, data", Fn: evalPolicy,

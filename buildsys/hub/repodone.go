@@ -220,7 +220,8 @@ func (c *Ctx) linkLatest(top *blob.Topdir, r *store.Repo) error {
 }
 
 // repoHostMethods are what builders call for newRepo and distRepo tasks.
-func repoHostMethods(m func(mode Mode, name, args, doc string, f func(*Ctx, *buildsys.Host, Args) (any, error)) Method) []Method {
+func repoHostMethods() []Method {
+	m := hostMethod
 	return []Method{
 		m(ModeDeferred, "repoInit", "tag, task_id=None, event=None, opts=None", "Begin a repository for a newRepo task: [its id, its event]. Its directory says what it is to hold.", hostRepoInit),
 		m(ModeWrite, "repoDone", "repo_id, data, expire=False, repo_json_updates=None", "End a repository: data is {arch: [directory of the uploads, [files]]}.", hostRepoDone),

@@ -30,7 +30,7 @@ type taskState struct {
 
 // taskMethods are the methods for tasks, hosts and builders.
 func taskMethods() []Method {
-	return slices.Concat(taskQueryMethods(), taskControlMethods(), taskOutputMethods(), taggingMethods(), hostMethods(), channelMethods(), builderMethods(),
+	return slices.Concat(taskQueryMethods(), taskControlMethods(), taskOutputMethods(), taggingMethods(), hostMethods(), channelMethods(), builderMethods(), repoHostMethods(),
 		repoMethods(), taskCreateMethods(), schedulerMethods())
 }
 
