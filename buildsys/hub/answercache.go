@@ -2,7 +2,6 @@ package hub
 
 import (
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -90,11 +89,9 @@ func cached(fn func(*Ctx, Args) (any, error)) func(*Ctx, Args) (any, error) {
 		}
 		k = &keptAnswer{fresh: now}
 		if event == 0 {
-			if k.tags, err = c.tagOrder(tagQuery{TaggedFilter: store.TaggedFilter{}, tag: tag, inherit: true}); err != nil {
+			if k.tags, err = c.tagOrder(tag, 0, true); err != nil {
 				return nil, err
 			}
-			slices.Sort(k.tags)
-			k.tags = slices.Compact(k.tags)
 		}
 		return cache.keep(key, k, v), nil
 	}

@@ -112,7 +112,7 @@ func (c *Ctx) attestOne(r *buildsys.RPM, builds map[int64]*buildsys.Build, held 
 
 // heldBy finds those of the builds that a tag holds, or with inherit its parents, the nearest first, as listTagged lists them.
 func (c *Ctx) heldBy(t *buildsys.Tag, inherit bool, builds map[int64]*buildsys.Build) (map[int64]holding, error) {
-	order, err := c.tagOrder(tagQuery{tag: t.ID, inherit: inherit})
+	order, err := c.tagOrder(t.ID, 0, inherit)
 	if err != nil {
 		return nil, err
 	}

@@ -45,6 +45,14 @@ func tagExternalRepoMap(r *buildsys.TagExternalRepo) map[string]any {
 	}
 }
 
+func tagExternalRepoMaps(rs []buildsys.TagExternalRepo) []any {
+	out := make([]any, len(rs))
+	for i := range rs {
+		out[i] = tagExternalRepoMap(&rs[i])
+	}
+	return out
+}
+
 // repoURL checks an address and ends it with a slash. $arch stays as it is.
 func repoURL(url string) (string, error) {
 	scheme, rest, ok := strings.Cut(url, "://")
@@ -337,31 +345,19 @@ func getTagExternalRepos(c *Ctx, a Args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := []any{}
-	for i := range rs {
-		out = append(out, tagExternalRepoMap(&rs[i]))
-	}
-	return out, nil
+	return tagExternalRepoMaps(rs), nil
 }
 
 // externalRepos are the external repositories of a tag and of what it inherits from, in that order, each once: the nearest
 // tag that has one decides how it is used.
 func (c *Ctx) externalRepos(tag, event int64) ([]buildsys.TagExternalRepo, error) {
-	links, err := c.inheritance(tag, event, false)
+	tags, err := c.tagOrder(tag, event, true)
 	if err != nil {
 		return nil, err
 	}
 	var out []buildsys.TagExternalRepo
-	tags, seen := map[int64]bool{}, map[int64]bool{}
-	for i := -1; i < len(links); i++ {
-		at := tag
-		if i >= 0 {
-			at = links[i].ParentID
-		}
-		if tags[at] {
-			continue
-		}
-		tags[at] = true
+	seen := map[int64]bool{}
+	for _, at := range tags {
 		rs, err := c.tx.TagExternalRepos(at, 0, event)
 		if err != nil {
 			return nil, err
@@ -386,9 +382,5 @@ func getExternalRepoList(c *Ctx, a Args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := []any{}
-	for i := range rs {
-		out = append(out, tagExternalRepoMap(&rs[i]))
-	}
-	return out, nil
+	return tagExternalRepoMaps(rs), nil
 }

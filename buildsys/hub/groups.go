@@ -71,19 +71,9 @@ type groupQuery struct {
 // settings, the first one that mentions a package or a requirement in it decides that entry; blocks are mentions too. What
 // belongs to a blocked group, or requires one, is left out.
 func (c *Ctx) tagGroups(q groupQuery) ([]*tagGroup, map[int64]*tagGroup, error) {
-	tags := []int64{q.tag}
-	if q.inherit {
-		links, err := c.inheritance(q.tag, q.event, false)
-		if err != nil {
-			return nil, nil, err
-		}
-		seen := map[int64]bool{q.tag: true}
-		for _, l := range links {
-			if !seen[l.ParentID] {
-				seen[l.ParentID] = true
-				tags = append(tags, l.ParentID)
-			}
-		}
+	tags, err := c.tagOrder(q.tag, q.event, q.inherit)
+	if err != nil {
+		return nil, nil, err
 	}
 	var order []*tagGroup
 	byID := map[int64]*tagGroup{}

@@ -378,16 +378,11 @@ func (c *Ctx) fillRepoLists(lists map[string]*archLists, top *blob.Topdir, r *st
 			return err
 		}
 	}
-	order, err := c.tagOrder(q)
+	order, err := c.tagOrder(q.tag, q.Event, true)
 	if err != nil {
 		return err
 	}
-	done := map[int64]bool{}
 	for _, tag := range order {
-		if done[tag] {
-			continue
-		}
-		done[tag] = true
 		if err := c.tx.TaggedRPMs(tag, store.TaggedRPMFilter{Event: r.CreateEvent}, func(p *store.TaggedRPM) error {
 			if p.BuildID == nil || from[*p.BuildID] != tag || r.Opts["debuginfo"] != true && buildsys.IsDebuginfo(p.Name) {
 				return nil

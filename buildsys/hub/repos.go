@@ -225,21 +225,9 @@ func setExternalRepoData(c *Ctx, a Args) (any, error) {
 	return nil, c.tx.SetExternalRepoData(id, data)
 }
 
-// inherited are a tag and what it inherited from at an event (0: now).
-func (c *Ctx) inherited(tag, event int64) ([]int64, error) {
-	links, err := c.inheritance(tag, event, false)
-	tags := []int64{tag}
-	for _, l := range links {
-		if !slices.Contains(tags, l.ParentID) {
-			tags = append(tags, l.ParentID)
-		}
-	}
-	return tags, err
-}
-
 // firstChange is the first event after another at which a tag, or what it inherits from, changed; 0 if none did.
 func (c *Ctx) firstChange(tag, after int64) (int64, error) {
-	tags, err := c.inherited(tag, after)
+	tags, err := c.tagOrder(tag, after, true)
 	if err != nil {
 		return 0, err
 	}
@@ -260,7 +248,7 @@ func (c *Ctx) lastChange(tag, before int64) (int64, error) {
 	if before == 0 && deleted != 0 {
 		return deleted, nil
 	}
-	tags, err := c.inherited(tag, before)
+	tags, err := c.tagOrder(tag, before, true)
 	if err != nil {
 		return 0, err
 	}

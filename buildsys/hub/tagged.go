@@ -60,18 +60,13 @@ func (c *Ctx) taggedBuilds(q tagQuery) ([]store.TaggedBuild, error) {
 	if err != nil {
 		return nil, err
 	}
-	order, err := c.tagOrder(q)
+	order, err := c.tagOrder(q.tag, q.Event, q.inherit)
 	if err != nil {
 		return nil, err
 	}
 	var out []store.TaggedBuild
 	taken := map[int64]int{}
-	done := map[int64]bool{}
 	for _, tag := range order {
-		if done[tag] {
-			continue // a tag that several paths lead to is listed once
-		}
-		done[tag] = true
 		builds, err := c.tx.TaggedBuilds(tag, q.TaggedFilter)
 		if err != nil {
 			return nil, err
@@ -93,20 +88,21 @@ func (c *Ctx) taggedBuilds(q tagQuery) ([]store.TaggedBuild, error) {
 	return out, nil
 }
 
-// tagOrder is the tag and, if wanted, what it inherits from.
-func (c *Ctx) tagOrder(q tagQuery) ([]int64, error) {
-	order := []int64{q.tag}
-	if !q.inherit {
+// tagOrder is a tag and, if wanted, what it inherits from, or did at an event (0: now). A tag that several paths lead to stands
+// where the first one led.
+func (c *Ctx) tagOrder(tag, event int64, inherit bool) ([]int64, error) {
+	order := []int64{tag}
+	if !inherit {
 		return order, nil
 	}
-	links, err := c.inheritance(q.tag, q.Event, false)
+	links, err := c.inheritance(tag, event, false)
 	if err != nil {
 		return nil, err
 	}
 	for _, l := range links {
 		order = append(order, l.ParentID)
 	}
-	return order, nil
+	return unique(order), nil
 }
 
 // buildRow are the members of a build in listTagged.
@@ -263,7 +259,7 @@ func (c *Ctx) taggedRPMs(q tagQuery, a Args, extra bool) (any, error) {
 			from[b.ID] = b.TagID
 		}
 	}
-	order, err := c.tagOrder(q)
+	order, err := c.tagOrder(q.tag, q.Event, q.inherit)
 	if err != nil {
 		return nil, err
 	}
@@ -276,12 +272,7 @@ func (c *Ctx) taggedRPMs(q tagQuery, a Args, extra bool) (any, error) {
 	}
 	tx := c.tx
 	rows := func(yield func(any, error) bool) {
-		done := map[int64]bool{}
 		for _, tag := range order {
-			if done[tag] {
-				continue
-			}
-			done[tag] = true
 			err := tx.TaggedRPMs(tag, f, func(r *store.TaggedRPM) error {
 				if r.BuildID == nil || from[*r.BuildID] != tag {
 					return nil
