@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/privyseal/privyseal/buildsys"
 	"github.com/privyseal/privyseal/buildsys/store"
@@ -127,16 +126,6 @@ func draftOf(r *buildsys.RPM) any {
 		return nil
 	}
 	return r.Draft
-}
-
-// checkArch refuses what is no name of an architecture.
-func checkArch(s string) error {
-	if s == "" || len(s) > 16 || strings.ContainsFunc(s, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '-'
-	}) {
-		return buildsys.Errorf(buildsys.FaultGeneric, "Invalid architecture: %.40q", s)
-	}
-	return nil
 }
 
 func newBuildRoot(c *Ctx, h *buildsys.Host, a Args) (any, error) {

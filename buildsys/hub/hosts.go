@@ -147,22 +147,12 @@ func listHosts(c *Ctx, a Args) (any, error) {
 	return applyOpts(rows, a.Map("queryOpts"))
 }
 
-// checkArches reads a list of architectures and writes it as the table keeps it.
-func checkArches(arches []string) (string, error) {
-	for _, a := range arches {
-		if a == "" || strings.ContainsFunc(a, func(r rune) bool { return !nameRune(r) && r != '_' && r != '-' }) {
-			return "", buildsys.Errorf(buildsys.FaultGeneric, "Architecture can be only [a-zA-Z0-9_-]")
-		}
-	}
-	return strings.Join(arches, " "), nil
-}
-
 func addHost(c *Ctx, a Args) (any, error) {
 	name := a.Str("hostname")
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	arches, err := checkArches(a.Strs("arches"))
+	arches, err := joinArches(a.Strs("arches"))
 	if err != nil {
 		return nil, err
 	}
@@ -266,7 +256,7 @@ func editHost(c *Ctx, a Args) (any, error) {
 	for key := range kw.vals {
 		switch key {
 		case "arches":
-			if h.Arches, err = checkArches(strings.Fields(kw.Str(key))); err != nil {
+			if h.Arches, err = joinArches(strings.Fields(kw.Str(key))); err != nil {
 				return nil, err
 			}
 		case "capacity":

@@ -40,6 +40,29 @@ func checkUserName(name string) error {
 	return nil
 }
 
+// isArch tells whether a word may be the name of an architecture.
+func isArch(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !nameRune(r) && r != '_' && r != '-' })
+}
+
+// joinArches checks a list of architectures and writes it as the tables keep it.
+func joinArches(list []string) (string, error) {
+	for _, arch := range list {
+		if !isArch(arch) {
+			return "", buildsys.Errorf(buildsys.FaultGeneric, "Architecture can be only [a-zA-Z0-9_-]")
+		}
+	}
+	return strings.Join(list, " "), nil
+}
+
+// checkArch refuses what is no name of an architecture that there could be.
+func checkArch(s string) error {
+	if len(s) > 16 || !isArch(s) {
+		return buildsys.Errorf(buildsys.FaultGeneric, "Invalid architecture: %.40q", s)
+	}
+	return nil
+}
+
 func nameRune(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 }

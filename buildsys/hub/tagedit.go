@@ -12,15 +12,10 @@ func parseArches(v *string) (*string, error) {
 	if v == nil {
 		return nil, nil
 	}
-	words := strings.Fields(*v)
-	for _, w := range words {
-		if strings.ContainsFunc(w, func(r rune) bool {
-			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-')
-		}) {
-			return nil, buildsys.Errorf(buildsys.FaultGeneric, "Architecture can be only [a-zA-Z0-9_-]")
-		}
+	s, err := joinArches(strings.Fields(*v))
+	if err != nil {
+		return nil, err
 	}
-	s := strings.Join(words, " ")
 	return &s, nil
 }
 

@@ -72,12 +72,7 @@ func taskArch(a Args) (string, error) {
 	default:
 		a.bad("arch", "a string", v)
 	}
-	for _, arch := range list {
-		if strings.Trim(arch, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != "" {
-			return "", buildsys.Errorf(buildsys.FaultGeneric, "Architecture can be only [a-zA-Z0-9_-]")
-		}
-	}
-	return strings.Join(list, " "), nil
+	return joinArches(list)
 }
 
 // makeTask makes a task and wakes the scheduler once it is committed. Policies channel and priority have the last word on
