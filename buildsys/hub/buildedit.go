@@ -2,6 +2,7 @@ package hub
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"strings"
@@ -155,7 +156,7 @@ func (c *Ctx) composeOf(b *buildsys.Build) (string, error) {
 		}
 		for i := range builds {
 			if builds[i].ID == b.ID {
-				return "repository " + itoa(r.ID) + " of tag " + r.TagName, nil
+				return fmt.Sprintf("repository %d of tag %s", r.ID, r.TagName), nil
 			}
 		}
 	}

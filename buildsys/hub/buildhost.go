@@ -13,8 +13,6 @@ import (
 	"github.com/privyseal/privyseal/internal/durable"
 )
 
-func itoa(n int64) string { return strconv.FormatInt(n, 10) }
-
 // buildHostMethods are what a builder tells of the builds it makes.
 func buildHostMethods() []Method {
 	m := hostMethod
@@ -89,12 +87,12 @@ type output struct{ dir, base string }
 // what others uploaded.
 func (c *Ctx) taskOutput(t *buildsys.Task, rel string, known map[int64]bool) (output, error) {
 	refused := buildsys.Errorf(buildsys.FaultGeneric, "%.200s is no output of task %d or of a subtask of it", rel, t.ID)
-	parts := strings.Split(rel, "/")
-	if len(parts) < 4 || parts[0] != "tasks" {
+	parts := strings.SplitN(rel, "/", 4)
+	if len(parts) < 4 {
 		return output{}, refused
 	}
 	id, err := strconv.ParseInt(parts[2], 10, 64)
-	if err != nil || parts[1] != itoa(id%10000) {
+	if err != nil || strings.Join(parts[:3], "/") != blob.TaskDir(id) {
 		return output{}, refused
 	}
 	for at := id; !known[at]; {
@@ -114,7 +112,7 @@ func (c *Ctx) taskOutput(t *buildsys.Task, rel string, known map[int64]bool) (ou
 	return output{strings.TrimSuffix(dir, "/"), base}, nil
 }
 
-// buildOutput is what a builder says that a build made.
+// buildOutput is what a builder says that a build made, a noarch package that several architectures made once.
 type buildOutput struct {
 	srpm  output
 	rpms  []output
@@ -127,7 +125,7 @@ type keptLog struct {
 	arch string
 }
 
-func (c *Ctx) readOutput(t *buildsys.Task, a Args) (*buildOutput, error) {
+func (c *Ctx) readOutput(top *blob.Topdir, t *buildsys.Task, a Args) (*buildOutput, error) {
 	known := map[int64]bool{}
 	o := &buildOutput{paths: map[output]string{}}
 	var err error
@@ -142,6 +140,9 @@ func (c *Ctx) readOutput(t *buildsys.Task, a Args) (*buildOutput, error) {
 		}
 		o.paths[f] = rel
 		o.rpms = append(o.rpms, f)
+	}
+	if o.rpms, err = noarchOnce(top, o.rpms); err != nil {
+		return nil, err
 	}
 	logs := Args{a.method, a.Map("logs")}
 	for arch := range logs.vals {
@@ -163,7 +164,7 @@ func (c *Ctx) readOutput(t *buildsys.Task, a Args) (*buildOutput, error) {
 }
 
 // noarchOnce keeps of noarch packages that several architectures made the first, if they are alike.
-func (c *Ctx) noarchOnce(top *blob.Topdir, rpms []output) ([]output, error) {
+func noarchOnce(top *blob.Topdir, rpms []output) ([]output, error) {
 	first := map[string]output{}
 	var kept []output
 	for _, f := range rpms {
@@ -177,7 +178,7 @@ func (c *Ctx) noarchOnce(top *blob.Topdir, rpms []output) ([]output, error) {
 			kept = append(kept, f)
 			continue
 		}
-		if err := c.assertAlike(top, one, f); err != nil {
+		if err := assertAlike(top, one, f); err != nil {
 			return nil, err
 		}
 	}
@@ -192,15 +193,12 @@ func completeBuild(c *Ctx, h *buildsys.Host, a Args) (any, error) {
 	if b.State != buildsys.BuildBuilding {
 		return nil, buildsys.Errorf(buildsys.FaultGeneric, "Unable to complete build: state is %s", b.State)
 	}
-	o, err := c.readOutput(t, a)
-	if err != nil {
-		return nil, err
-	}
 	top, err := c.Hub.top()
 	if err != nil {
 		return nil, err
 	}
-	if o.rpms, err = c.noarchOnce(top, o.rpms); err != nil {
+	o, err := c.readOutput(top, t, a)
+	if err != nil {
 		return nil, err
 	}
 	roots := Args{a.method, a.Map("brmap")}
@@ -244,7 +242,7 @@ func completeBuild(c *Ctx, h *buildsys.Host, a Args) (any, error) {
 			if !im.source {
 				return nil, buildsys.Errorf(buildsys.FaultGeneric, "not a source package: %s", path.Join(top.Work(), in.dir, in.base))
 			}
-			if !equalIDs(im.epoch, b.Epoch) {
+			if !equalPtr(im.epoch, b.Epoch) {
 				return nil, buildsys.Errorf(buildsys.FaultGeneric, "Unable to complete build: epoch mismatch (build: %v, rpm: %v)", optional(b.Epoch), optional(im.epoch))
 			}
 		}
@@ -323,15 +321,12 @@ func moveBuildToScratch(c *Ctx, h *buildsys.Host, a Args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, err := c.readOutput(t, a)
-	if err != nil {
-		return nil, err
-	}
 	top, err := c.Hub.top()
 	if err != nil {
 		return nil, err
 	}
-	if o.rpms, err = c.noarchOnce(top, o.rpms); err != nil {
+	o, err := c.readOutput(top, t, a)
+	if err != nil {
 		return nil, err
 	}
 	u, err := c.tx.UserByID(t.Owner)

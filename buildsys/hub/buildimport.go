@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/privyseal/privyseal/buildsys"
@@ -252,7 +253,7 @@ func (c *Ctx) buildLinks(b *buildsys.Build) ([]blob.Build, error) {
 		return nil, err
 	}
 	for _, v := range vols {
-		if err := add(b.Release+draftMark+itoa(b.ID), v.Name); err != nil {
+		if err := add(b.Release+draftMark+strconv.FormatInt(b.ID, 10), v.Name); err != nil {
 			return nil, err
 		}
 	}

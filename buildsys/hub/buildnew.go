@@ -91,7 +91,7 @@ func (c *Ctx) addBuild(n newBuild) (*buildsys.Build, error) {
 func (c *Ctx) recycle(old, b *buildsys.Build) error {
 	refused := func(format string, args ...any) error { return buildsys.Errorf(buildsys.FaultGeneric, format, args...) }
 	switch {
-	case old.State == buildsys.BuildBuilding && b.State == old.State && equalIDs(old.TaskID, b.TaskID):
+	case old.State == buildsys.BuildBuilding && b.State == old.State && equalPtr(old.TaskID, b.TaskID):
 		return nil // the task was interrupted and begins again
 	case old.State == buildsys.BuildBuilding && old.TaskID != nil:
 		return refused("Build already in progress (task %d)", *old.TaskID)
@@ -121,8 +121,6 @@ func (c *Ctx) recycle(old, b *buildsys.Build) error {
 	}
 	return c.removeBuildDirs(old)
 }
-
-func equalIDs(a, b *int64) bool { return a == nil && b == nil || a != nil && b != nil && *a == *b }
 
 // removeBuildDirs clears away files that a build which came to nothing left, on whatever volume.
 func (c *Ctx) removeBuildDirs(b *buildsys.Build) error {

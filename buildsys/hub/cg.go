@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -217,8 +216,7 @@ func (c *Ctx) readMetadata(a Args) (*cgMetadata, error) {
 		return nil, err
 	}
 	m := &cgMetadata{raw: raw}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	if err := d.Decode(m); err != nil {
+	if err := json.Unmarshal(raw, m); err != nil {
 		return nil, buildsys.Errorf(buildsys.FaultGeneric, "Invalid json data for metadata: %v", err)
 	}
 	if m.Version == nil || *m.Version != 0 {
@@ -299,13 +297,13 @@ func (c *Ctx) checkOutput(dir string, o *cgOutput) error {
 	if n != o.Size {
 		return buildsys.Errorf(buildsys.FaultGeneric, "File size %d for %s (expected %d) doesn't match. Corrupted upload?", n, o.Filename, o.Size)
 	}
-	if got := sumOf(h.Sum(nil)); got != o.Checksum {
+	if got := hex.EncodeToString(h.Sum(nil)); got != o.Checksum {
 		return buildsys.Errorf(buildsys.FaultGeneric, "File checksum mismatch for %s: %s != %s", o.Filename, o.Checksum, got)
 	}
 	return nil
 }
 
-// outputDir is where an output was uploaded to.
+// dir is where an output was uploaded to.
 func (o *cgOutput) dir(directory string) string {
 	return strings.TrimSuffix(directory+"/"+o.RelPath, "/")
 }

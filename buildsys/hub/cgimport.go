@@ -231,13 +231,13 @@ func (c *Ctx) cgBuildOf(m *cgMetadata, cg int64, token any) (*newBuild, error) {
 			}
 		}
 		switch {
-		case b.TaskID != nil && !equalIDs(b.TaskID, task):
+		case b.TaskID != nil && !equalPtr(b.TaskID, task):
 			return nil, refused("Build is owned by task %d", *b.TaskID)
 		case b.Draft != mb.Draft:
 			return nil, refused("Draft field does not match reservation (build id = %d)", b.ID)
 		case b.PackageName != mb.Name || b.Version != mb.Version || release != mb.Release:
 			return nil, refused("Build (%d) NVR is different", b.ID)
-		case mb.hasEpoch && !equalIDs(b.Epoch, mb.Epoch):
+		case mb.hasEpoch && !equalPtr(b.Epoch, mb.Epoch):
 			return nil, refused("Build (%d) epoch is different", b.ID)
 		}
 		n.epoch = b.Epoch

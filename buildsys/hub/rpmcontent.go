@@ -1,11 +1,10 @@
 package hub
 
 import (
-	"cmp"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -93,9 +92,14 @@ func readHeader(file, what string) (*rpmhead.Package, error) {
 		return nil, diskFault(err)
 	}
 	defer f.Close()
+	return packageIn(f)
+}
+
+// packageIn reads the headers of a package's file.
+func packageIn(f *os.File) (*rpmhead.Package, error) {
 	pkg, err := rpmhead.Read(f)
 	if err != nil {
-		return nil, buildsys.Errorf(buildsys.FaultGeneric, "%s: %v", path.Base(file), err)
+		return nil, buildsys.Errorf(buildsys.FaultGeneric, "%s: %v", path.Base(f.Name()), err)
 	}
 	return pkg, nil
 }
@@ -304,8 +308,7 @@ func (c *Ctx) sourceHeader(a Args) (*rpmhead.Package, error) {
 		if err != nil {
 			return nil, err
 		}
-		dir, name := path.Split(*file)
-		f, err := top.OpenWork(blob.TaskDir(a.Int("taskID"))+"/"+dir, name) // not path.Join, which would resolve ".."
+		f, err := openTaskOutput(top, blob.DefaultVolume, a.Int("taskID"), *file)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil, &noHeader{"SRPM " + *file + " doesn't exist"}
@@ -313,11 +316,7 @@ func (c *Ctx) sourceHeader(a Args) (*rpmhead.Package, error) {
 			return nil, buildsys.Errorf(buildsys.FaultGeneric, "Invalid filepath: %s", *file)
 		}
 		defer f.Close()
-		pkg, err := rpmhead.Read(f)
-		if err != nil {
-			return nil, buildsys.Errorf(buildsys.FaultGeneric, "%s: %v", name, err)
-		}
-		return pkg, nil
+		return packageIn(f)
 	}
 	return nil, buildsys.Errorf(buildsys.FaultGeneric, "either buildID or taskID and filepath must be specified")
 }
@@ -354,7 +353,7 @@ func getChangelogEntries(c *Ctx, a Args) (any, error) {
 
 // assertAlike refuses noarch packages of one name that differ in more than where and when they were built: what they depend
 // on, which files they have, of which kind and whose. Contents may differ, as in Koji, where dates in them do.
-func (c *Ctx) assertAlike(top *blob.Topdir, x, y output) error {
+func assertAlike(top *blob.Topdir, x, y output) error {
 	px, err := uploadedHeader(top, x)
 	if err != nil {
 		return err
@@ -368,16 +367,15 @@ func (c *Ctx) assertAlike(top *blob.Topdir, x, y output) error {
 		return nil
 	}
 	var diff []string
-	for _, s := range fx {
-		if !slices.Contains(fy, s) {
-			diff = append(diff, "only in "+x.dir+": "+s)
+	missing := func(in output, facts, others []string) { // both are sorted
+		for _, s := range facts {
+			if _, has := slices.BinarySearch(others, s); !has {
+				diff = append(diff, "only in "+in.dir+": "+s)
+			}
 		}
 	}
-	for _, s := range fy {
-		if !slices.Contains(fx, s) {
-			diff = append(diff, "only in "+y.dir+": "+s)
-		}
-	}
+	missing(x, fx, fy)
+	missing(y, fy, fx)
 	if len(diff) > 10 {
 		diff = append(diff[:10], "...")
 	}
@@ -390,14 +388,10 @@ func uploadedHeader(top *blob.Topdir, o output) (*rpmhead.Package, error) {
 		return nil, err
 	}
 	defer f.Close()
-	pkg, err := rpmhead.Read(f)
-	if err != nil {
-		return nil, buildsys.Errorf(buildsys.FaultGeneric, "%s: %v", o.base, err)
-	}
-	return pkg, nil
+	return packageIn(f)
 }
 
-// facts are the lines that two builds of a package must have in common.
+// facts are the lines that two builds of a package must have in common, sorted.
 func facts(h *rpmhead.Header) []string {
 	n := h.NEVRA()
 	out := []string{"package " + n.String()}
@@ -413,9 +407,6 @@ func facts(h *rpmhead.Header) []string {
 	for _, f := range files {
 		out = append(out, fmt.Sprintf("file %s %o %x %s:%s %s", f.name, f.mode, f.flags, f.user, f.group, f.link))
 	}
-	slices.SortFunc(out, cmp.Compare[string])
+	slices.Sort(out)
 	return out
 }
-
-// sumOf is a digest as metadata has it.
-func sumOf(b []byte) string { return hex.EncodeToString(b) }

@@ -4,14 +4,13 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path"
 	"strings"
 
 	"github.com/privyseal/privyseal/buildsys"
 	"github.com/privyseal/privyseal/buildsys/blob"
 	"github.com/privyseal/privyseal/buildsys/store"
 	"github.com/privyseal/privyseal/buildsys/xmlrpc"
-	"github.com/privyseal/privyseal/internal/rpmhead"
+	"github.com/privyseal/privyseal/internal/durable"
 )
 
 // maxHeaders is how much of headers one answer of privyseal.rpmHeaders holds.
@@ -189,7 +188,7 @@ func getRPMHeaders(c *Ctx, a Args) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if file, err = os.Open(place.Path()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if file, err = durable.OpenRegular(place.Path()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
 	case truth(a.Any("taskID")):
@@ -197,8 +196,7 @@ func getRPMHeaders(c *Ctx, a Args) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		dir, name := path.Split(a.Str("filepath"))
-		file, err = top.OpenWork(blob.TaskDir(a.Int("taskID"))+"/"+dir, name) // not path.Join, which would resolve ".."
+		file, err = openTaskOutput(top, blob.DefaultVolume, a.Int("taskID"), a.Str("filepath"))
 		var ne *blob.NameError
 		if errors.As(err, &ne) {
 			return nil, buildsys.Errorf(buildsys.FaultGeneric, "Invalid filepath: %s", a.Str("filepath"))
@@ -215,9 +213,9 @@ func getRPMHeaders(c *Ctx, a Args) (any, error) {
 		return map[string]any{}, nil
 	}
 	defer file.Close()
-	pkg, err := rpmhead.Read(file)
+	pkg, err := packageIn(file)
 	if err != nil {
-		return nil, buildsys.Errorf(buildsys.FaultGeneric, "%s: %v", path.Base(file.Name()), err)
+		return nil, err
 	}
 	names := a.Strs("headers")
 	if a.Nil("headers") {

@@ -119,6 +119,12 @@ func (o *taskFiles) walk(dir, volume string) error {
 	})
 }
 
+// openTaskOutput opens a file that a task wrote, by its path in the task's directory.
+func openTaskOutput(top *blob.Topdir, volume string, task int64, file string) (*os.File, error) {
+	dir, name := path.Split(file)
+	return top.OpenWorkOn(volume, blob.TaskDir(task)+"/"+dir, name) // not path.Join, which would resolve ".."
+}
+
 func downloadTaskOutput(c *Ctx, a Args) (any, error) {
 	volume := blob.DefaultVolume
 	if v := a.OptStr("volume"); v != nil && *v != volume {
@@ -135,8 +141,7 @@ func downloadTaskOutput(c *Ctx, a Args) (any, error) {
 		return nil, err
 	}
 	id, file := a.Int("taskID"), a.Str("fileName")
-	dir, name := path.Split(file)
-	f, err := top.OpenWorkOn(volume, blob.TaskDir(id)+"/"+dir, name) // not path.Join, which would resolve ".."
+	f, err := openTaskOutput(top, volume, id, file)
 	var ne *blob.NameError
 	switch {
 	case errors.As(err, &ne):

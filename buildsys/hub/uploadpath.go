@@ -54,7 +54,7 @@ func (t *uploadTarget) taskID() (id int64, inTasks bool, err error) {
 		return 0, false, nil
 	}
 	if len(t.dir) >= 3 {
-		if id, err := strconv.ParseInt(t.dir[2], 10, 64); err == nil && id > 0 && t.dir[1] == strconv.FormatInt(id%10000, 10) {
+		if id, err := strconv.ParseInt(t.dir[2], 10, 64); err == nil && id > 0 && strings.Join(t.dir[:3], "/") == blob.TaskDir(id) {
 			return id, true, nil
 		}
 	}
