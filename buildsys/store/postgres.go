@@ -24,16 +24,22 @@ const (
 	setupLock  = writerLock + 1
 )
 
-const (
-	beginReading = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-	// A hub that stands still while it is the writer keeps the others waiting for a minute, and no longer.
-	beginWriting = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL idle_in_transaction_session_timeout = '60s'; SELECT pg_advisory_xact_lock(8102654637157150563)"
-)
+const beginReading = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+// writerIdle is how long a hub that stands still while it is the writer keeps the others waiting.
+const writerIdle = time.Minute
+
+// beginWriting begins a transaction that the server ends when the writer has said nothing for so long.
+func beginWriting(idle time.Duration) string {
+	return fmt.Sprintf("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL idle_in_transaction_session_timeout = %d; SELECT pg_advisory_xact_lock(%d)",
+		idle.Milliseconds(), int64(writerLock))
+}
 
 // postgres is what the connections to one PostgreSQL database share.
 type postgres struct {
-	config *pgx.ConnConfig
-	id     string // of this store, in the table committed
+	config       *pgx.ConnConfig
+	id           string // of this store, in the table committed
+	beginWriting string
 }
 
 // openPostgres opens the database at an address and brings its tables up to date as needed.
@@ -57,7 +63,7 @@ func openPostgres(ctx context.Context, address string) (*Store, error) {
 			config.RuntimeParams[name] = value
 		}
 	}
-	pg := &postgres{config: config, id: rand.Text()}
+	pg := &postgres{config: config, id: rand.Text(), beginWriting: beginWriting(writerIdle)}
 	if err := Retry(ctx, func() error { return pg.setup(ctx) }); err != nil {
 		return nil, fmt.Errorf("open database %s: %w", where, err)
 	}
@@ -167,7 +173,7 @@ type pgConn struct {
 func (c *pgConn) begin(ctx context.Context) error {
 	by := beginReading
 	if c.writer {
-		by = beginWriting
+		by = c.pg.beginWriting
 	}
 	return c.simple(ctx, by)
 }
@@ -231,7 +237,7 @@ func (c *pgConn) lastCommitted(ctx context.Context) (seq int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if _, err := n.PgConn().Exec(ctx, beginWriting).ReadAll(); err != nil {
+	if _, err := n.PgConn().Exec(ctx, c.pg.beginWriting).ReadAll(); err != nil {
 		return 0, errors.Join(err, n.Close(ctx))
 	}
 	err = n.QueryRow(ctx, "SELECT seq FROM committed WHERE store = $1", c.pg.id).Scan(&seq)

@@ -187,6 +187,41 @@ func TestHubsTakeTurns(t *testing.T) {
 	}
 }
 
+// A hub that stands still while it is the writer loses its turn, and what it had not committed.
+func TestIdleWriter(t *testing.T) {
+	s, where := open(t)
+	if s.pg == nil {
+		return
+	}
+	other, err := Open(t.Context(), where)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	s.pg.beginWriting = beginWriting(200 * time.Millisecond)
+	tx, err := s.BeginWrite(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	if _, err := tx.EnsurePackage("lost"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := other.Write(ctx, 1, func(tx *Tx) error { _, err := tx.EnsurePackage("kept"); return err }); err != nil {
+		t.Fatalf("another writer: %v", err)
+	}
+	if err := tx.Commit(); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("the idle writer's commit: %v", err)
+	}
+	tx.Rollback()
+	if p := mustRead(t, other, (*Tx).Packages); len(p) != 1 || p[0].PackageName != "kept" {
+		t.Errorf("%v", p)
+	}
+	s.mustWrite(t, func(tx *Tx) error { _, err := tx.EnsurePackage("goes on"); return err })
+}
+
 func TestHints(t *testing.T) {
 	s, where := open(t)
 	if s.pg == nil {
