@@ -3,6 +3,7 @@ package hub
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/privyseal/privyseal/buildsys"
@@ -160,13 +161,8 @@ func (c *Ctx) policyEval(name string, data policyData) (action string, err error
 	return d.Action, err
 }
 
-// policyCheck asks a policy whose actions are allow and deny. fallback ("deny" as a rule) decides where no rule matches. With
+// policyJudge asks a policy whose actions are allow and deny. fallback ("deny" as a rule) decides where no rule matches. With
 // force, whom it denies and who is an admin passes.
-func (c *Ctx) policyCheck(name string, data policyData, fallback string, force bool) (allowed bool, reason string, err error) {
-	allowed, reason, _, err = c.policyJudge(name, data, fallback, force)
-	return allowed, reason, err
-}
-
 func (c *Ctx) policyJudge(name string, data policyData, fallback string, force bool) (allowed bool, reason, rule string, err error) {
 	result := fallback
 	if c.Hub.policies[name] == nil {
@@ -205,11 +201,9 @@ func (c *Ctx) policyJudge(name string, data policyData, fallback string, force b
 	if err != nil {
 		return false, reason, rule, err
 	}
-	for _, p := range perms {
-		if p == "admin" {
-			c.Log.Info("policy overridden by force", "policy", name, "user", u.Name, "reason", reason)
-			return true, "overridden by force", rule, nil
-		}
+	if slices.Contains(perms, "admin") {
+		c.Log.Info("policy overridden by force", "policy", name, "user", u.Name, "reason", reason)
+		return true, "overridden by force", rule, nil
 	}
 	return false, reason, rule, nil
 }
@@ -225,6 +219,11 @@ func (c *Ctx) policyAssertElse(name string, data policyData, fallback string, fo
 	if err != nil || allowed {
 		return err
 	}
+	return c.policyRefusal(name, reason, rule)
+}
+
+// policyRefusal is what is told to whom a policy refuses.
+func (c *Ctx) policyRefusal(name, reason, rule string) error {
 	msg := "policy violation (" + name + ")"
 	if reason != "" {
 		msg += ": " + reason

@@ -15,12 +15,10 @@ func policyMethods() []Method {
 			"Whether a policy allows what the data say, and why: [bool, reason]. With strict a refusal is a fault.",
 			func(c *Ctx, a Args) (any, error) {
 				name, data, fallback := a.Str("name"), policyData(a.Map("data")), a.Str("default")
-				if a.Bool("strict") {
-					if err := c.policyAssertElse(name, data, fallback, false); err != nil {
-						return nil, err
-					}
+				ok, reason, rule, err := c.policyJudge(name, data, fallback, false)
+				if err == nil && !ok && a.Bool("strict") {
+					err = c.policyRefusal(name, reason, rule)
 				}
-				ok, reason, err := c.policyCheck(name, data, fallback, false)
 				return []any{ok, reason}, err
 			}),
 		host("assertPolicy", "name, data, default='deny'", "Refuse with a fault what a policy does not allow.",
