@@ -68,8 +68,5 @@ func nameRune(r rune) bool {
 }
 
 func badName(name, why string) error {
-	if len(name) > 300 {
-		name = name[:300] + "..."
-	}
-	return buildsys.Errorf(buildsys.FaultNameValidation, "Name %s %s", name, why)
+	return buildsys.Errorf(buildsys.FaultNameValidation, "Name %s %s", clipText(name, 300), why)
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -124,12 +126,7 @@ func (s *Sink) wants(topic string) bool {
 	if len(s.Topics) == 0 {
 		return true
 	}
-	for _, t := range s.Topics {
-		if t == topic || t == "repo" && len(topic) > 5 && topic[:5] == "repo." {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.Topics, func(t string) bool { return t == topic || t == "repo" && strings.HasPrefix(topic, "repo.") })
 }
 
 // describeChange makes a message of a change; a nil one tells nothing, because nothing of it is left.
@@ -290,9 +287,10 @@ func (s *Sink) after(m *store.Message, why error, now time.Time) (pause time.Dur
 	return pause, errors.Is(why, errRefused) || now.Sub(m.Created) > s.Patience
 }
 
+// clipText bounds a text in bytes. Both databases and XML want whole characters.
 func clipText(s string, most int) string {
-	if len(s) <= most {
-		return s
+	if len(s) > most {
+		s = s[:most] + "..."
 	}
-	return s[:most] + "..."
+	return strings.ToValidUTF8(s, "")
 }
