@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"hash"
 	"io"
-	"slices"
 
 	"github.com/privyseal/privyseal/buildsys"
 	"github.com/privyseal/privyseal/buildsys/blob"
@@ -113,7 +112,7 @@ func getRPMChecksums(c *Ctx, a Args) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if out[s.Sigkey], err = f.checksums(sighdr, slices.Clone(types)); err != nil {
+		if out[s.Sigkey], err = f.checksums(sighdr, types); err != nil {
 			return nil, err
 		}
 	}

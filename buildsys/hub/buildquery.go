@@ -6,18 +6,19 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/privyseal/privyseal/buildsys"
 	"github.com/privyseal/privyseal/buildsys/store"
 	"github.com/privyseal/privyseal/buildsys/xmlrpc"
 )
 
-// when is argTime for filters, which Koji's hub leaves out where they are 0 or "".
-func (a Args) when(name string) any {
+// filterTime is argTime for filters, which Koji's hub leaves out where they are 0 or "".
+func filterTime(a Args, name string) *time.Time {
 	if !truth(a.Any(name)) {
 		return nil
 	}
-	return a.Any(name)
+	return argTime(a, name)
 }
 
 func findBuildID(c *Ctx, a Args) (any, error) {
@@ -59,7 +60,7 @@ func listBuilds(c *Ctx, a Args) (any, error) {
 		}
 	}
 	for name, dst := range timeFilters(&q) {
-		*dst = argTime(Args{a.method, map[string]any{name: a.when(name)}}, name)
+		*dst = filterTime(a, name)
 	}
 	ok, err := c.buildFilterNames(a, &q.BuildFilter)
 	if err != nil {
@@ -197,7 +198,7 @@ func getBuildLogs(c *Ctx, a Args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	place, err := top.Build(b.PackageName, b.Version, b.Release, b.VolumeName)
+	place, err := c.Hub.buildPlace(b)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
-	"io/fs"
 	"strconv"
 
 	"github.com/privyseal/privyseal/buildsys"
@@ -33,11 +32,9 @@ func importRPM(c *Ctx, a Args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	up, err := top.OpenWork(dir, base)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, buildsys.Errorf(buildsys.FaultGeneric, "No such file: %s/%s/%s", top.Work(), dir, base)
-	} else if err != nil {
-		return nil, buildsys.Errorf(buildsys.FaultGeneric, "upload %s/%s: %v", dir, base, err)
+	up, err := openUpload(top, dir, base)
+	if err != nil {
+		return nil, err
 	}
 	defer up.Close()
 	im, err := c.newImport(up, base)

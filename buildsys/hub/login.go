@@ -46,12 +46,7 @@ func sslLogin(c *Ctx, a Args) (any, error) {
 		return nil, err
 	}
 	if a.Bool("proxyuser") {
-		var authType *int64
-		if !a.Nil("proxyauthtype") {
-			t := a.Int("proxyauthtype")
-			authType = &t
-		}
-		if who, err = c.actFor(who, a.Str("proxyuser"), authType); err != nil {
+		if who, err = c.actFor(who, a.Str("proxyuser"), a.OptInt("proxyauthtype")); err != nil {
 			return nil, err
 		}
 	}

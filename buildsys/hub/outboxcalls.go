@@ -38,34 +38,14 @@ func listMessages(c *Ctx, a Args) (any, error) {
 }
 
 func retryMessages(c *Ctx, a Args) (any, error) {
-	ids, err := messageIDs(a)
-	if err != nil {
-		return nil, err
-	}
 	c.tx.AfterCommit(func() {
 		for _, s := range c.Hub.cfg.Sinks {
 			c.Hub.told.ring(s.Name)
 		}
 	})
-	return c.tx.Revive(ids)
+	return c.tx.Revive(a.Ints("ids"))
 }
 
 func dropMessages(c *Ctx, a Args) (any, error) {
-	ids, err := messageIDs(a)
-	if err != nil {
-		return nil, err
-	}
-	return c.tx.DropDead(ids)
-}
-
-func messageIDs(a Args) ([]int64, error) {
-	var ids []int64
-	for _, v := range a.List("ids") {
-		id, ok := v.(int64)
-		if !ok {
-			return nil, buildsys.Errorf(buildsys.FaultParameter, "ids: want a list of numbers")
-		}
-		ids = append(ids, id)
-	}
-	return ids, nil
+	return c.tx.DropDead(a.Ints("ids"))
 }

@@ -334,8 +334,7 @@ func getChangelogEntries(c *Ctx, a Args) (any, error) {
 		}
 		return limitRows(nil, opts, cols...)
 	}
-	bound := func(name string) *time.Time { return argTime(Args{a.method, map[string]any{name: a.when(name)}}, name) }
-	before, after, author := bound("before"), bound("after"), a.OptStr("author")
+	before, after, author := filterTime(a, "before"), filterTime(a, "after"), a.OptStr("author")
 	times, names := pkg.Header.Uint64s(1080), pkg.Header.Strings(1081)
 	rows := []map[string]any{}
 	for i, text := range pkg.Header.Strings(1082) {
