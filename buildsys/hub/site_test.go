@@ -45,6 +45,12 @@ func sendBy(t *testing.T, c *http.Client, address string, header map[string]stri
 	for k, v := range header {
 		req.Header.Set(k, v)
 	}
+	return answerTo(t, c, req)
+}
+
+// answerTo sends a request and reads the answer; another status than 200 is the value, with an error.
+func answerTo(t *testing.T, c *http.Client, req *http.Request) (any, error) {
+	t.Helper()
 	resp, err := c.Do(req)
 	if err != nil {
 		t.Fatal(err)

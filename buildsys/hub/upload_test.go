@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"hash/adler32"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -68,16 +67,7 @@ func (s *server) piece(t *testing.T, id int64, key string, q url.Values, body st
 		req.Header.Set("Koji-Session-Key", key)
 		req.Header.Set("Koji-Session-Callnum", "1")
 	}
-	resp, err := s.httpClient().Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	doc, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	v, err := xmlrpc.DecodeResponse(doc, xmlrpc.Limits{})
+	v, err := answerTo(t, s.httpClient(), req)
 	m, _ := v.(map[string]any)
 	return m, err
 }
@@ -126,7 +116,6 @@ func TestUploadOffsets(t *testing.T) {
 	}
 }
 
-// A disk that is full at the first upload to a directory does not lock its user out of it.
 // TestUploadToVolume: a volume has uploads and task output of its own, while its directory is there.
 func TestUploadToVolume(t *testing.T) {
 	s := startServer(t, Config{})
@@ -170,6 +159,7 @@ func TestUploadToVolume(t *testing.T) {
 	}
 }
 
+// A disk that is full at the first upload to a directory does not lock its user out of it.
 func TestUploadOnFullDisk(t *testing.T) {
 	lab.Need(t, lab.Mount)
 	s := startServer(t, Config{})
