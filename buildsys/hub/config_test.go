@@ -27,6 +27,9 @@ func TestLoadSettings(t *testing.T) {
 	if s.Listen != "127.0.0.1:8443" || s.LoginCreatesUser || !s.CheckClientIP || s.SessionLife != 2*time.Hour {
 		t.Errorf("read %+v", s)
 	}
+	if s.Notifications {
+		t.Error("people are told of builds unless they are not to be")
+	}
 	if s.Name != "hub" {
 		t.Errorf("without name and weburl it calls itself %q", s.Name)
 	}

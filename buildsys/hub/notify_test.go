@@ -9,7 +9,7 @@ import (
 )
 
 // TestNotificationTasks: who asked for it, the owners of build and package are told by a task, unless they want to be spared;
-// where nobody is to be told, or the configuration does not want it, there is no task.
+// where nobody is to be told there is no task.
 func TestNotificationTasks(t *testing.T) {
 	s := newSiteOn(t, hub.NewDatabase(t, hub.DefaultEngine()), func(c *hub.Settings) {
 		c.Notifications, c.NotifyOnSuccess, c.EmailDomain = true, true, "example.org"
@@ -71,5 +71,20 @@ func TestNotificationTasks(t *testing.T) {
 	b.must(t, "host.failBuild", id, build)
 	if task = told("failed build", "buildNotification", "kojiadmin@example.org"); field(task[1], "build_id") != build || task[2] != nil {
 		t.Errorf("request: %v", task)
+	}
+}
+
+// TestNotificationsOff: unless the configuration wants them there are no tasks, whoever asked to be told.
+func TestNotificationsOff(t *testing.T) {
+	s := newSite(t)
+	c := s.as(t, "kojiadmin")
+	b := s.builder(t)
+	c.taggable(t, "t1", "1")
+	c.must(t, "createNotification", "kojiadmin", nil, nil, false)
+	c.must(t, "tagBuildBypass", "t1", "pkg-1-1", xmlrpc.Kwargs{"notify": true})
+	c.must(t, "untagBuild", "t1", "pkg-1-1")
+	b.must(t, "host.tagNotification", false, "t1", nil, "pkg-1-1", "kojiadmin", false, "it failed")
+	if tasks := c.must(t, "listTasks", map[string]any{}).([]any); len(tasks) != 0 {
+		t.Errorf("%v", tasks)
 	}
 }
