@@ -20,10 +20,7 @@ func buildVolumeMethods() []Method {
 }
 
 func changeBuildVolume(c *Ctx, a Args) (any, error) {
-	id, name, ok, err := c.named(store.Volumes, a.Any("volume"))
-	if err == nil && !ok {
-		err = buildsys.Errorf(buildsys.FaultGeneric, "No such entry in table volume: %s", plain(a.Any("volume")))
-	}
+	id, name, err := c.findVolume(a.Any("volume"))
 	if err != nil {
 		return nil, err
 	}

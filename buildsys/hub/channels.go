@@ -169,7 +169,7 @@ func (c *Ctx) changeChannel(info any, kw Args) (changed bool, err error) {
 			return false, err
 		}
 	}
-	if ch.Name == was.Name && optional(ch.Description) == optional(was.Description) && optional(ch.Comment) == optional(was.Comment) {
+	if ch.Name == was.Name && equalPtr(ch.Description, was.Description) && equalPtr(ch.Comment, was.Comment) {
 		return false, nil
 	}
 	return true, c.tx.UpdateChannel(ch)

@@ -102,11 +102,7 @@ func (c *Ctx) distRepoInit(a Args, opts map[string]any) (*store.Repo, error) {
 	}
 	volume := ""
 	if v := o.Any("volume"); v != nil {
-		var ok bool
-		if _, volume, ok, err = c.named(store.Volumes, v); err == nil && !ok {
-			err = buildsys.Errorf(buildsys.FaultGeneric, "No such entry in table volume: %s", plain(v))
-		}
-		if err != nil {
+		if _, volume, err = c.findVolume(v); err != nil {
 			return nil, err
 		}
 	}
@@ -265,7 +261,7 @@ func hostDistRepoMove(c *Ctx, h *buildsys.Host, a Args) (any, error) {
 	}
 	links := make(map[string]string, len(pkgs))
 	for file, p := range pkgs {
-		if links[file], err = c.kojipkgFile(top, file, p); err != nil {
+		if links[file], err = c.kojipkgFile(file, p); err != nil {
 			return nil, err
 		}
 	}
@@ -342,7 +338,7 @@ func linkOrCopy(src, dst string) error {
 }
 
 // kojipkgFile is the file of a package in a dist repository, which must be what the builder says it is.
-func (c *Ctx) kojipkgFile(top *blob.Topdir, file string, p kojipkg) (string, error) {
+func (c *Ctx) kojipkgFile(file string, p kojipkg) (string, error) {
 	r, err := c.tx.RPMByID(p.ID)
 	if errors.Is(err, store.ErrNotFound) {
 		return "", buildsys.Errorf(buildsys.FaultGeneric, "No such rpm: %d", p.ID)
@@ -369,11 +365,7 @@ func (c *Ctx) kojipkgFile(top *blob.Topdir, file string, p kojipkg) (string, err
 	if err != nil {
 		return "", err
 	}
-	place, err := top.Build(b.PackageName, b.Version, b.Release, b.VolumeName)
-	if err != nil {
-		return "", err
-	}
-	rpm, err := place.RPM(r.Name, r.Version, r.Release, r.Arch)
+	rpm, err := c.Hub.place(b, r)
 	if err != nil || p.Sigkey == "" {
 		return rpm.Path(), err
 	}

@@ -271,7 +271,7 @@ func editHost(c *Ctx, a Args) (any, error) {
 			return nil, buildsys.Errorf(buildsys.FaultParameter, "editHost() got an unexpected keyword argument '%s'", key)
 		}
 	}
-	if was.Arches == h.Arches && was.Capacity == h.Capacity && optional(was.Description) == optional(h.Description) && optional(was.Comment) == optional(h.Comment) {
+	if was.Arches == h.Arches && was.Capacity == h.Capacity && equalPtr(was.Description, h.Description) && equalPtr(was.Comment, h.Comment) {
 		return false, nil
 	}
 	c.tx.AfterCommit(c.Hub.wakeScheduler)

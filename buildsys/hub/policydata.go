@@ -129,11 +129,7 @@ func (r *policyRun) buildTags() ([]string, error) {
 		return nil, err
 	}
 	tags, err := r.tx.TagsOfBuild(b.ID)
-	var names []string
-	for _, t := range tags {
-		names = append(names, t.Name)
-	}
-	return names, err
+	return tagNames(tags), err
 }
 
 // policyTag is a tag as it was when something was built from it; event 0 is now.
@@ -255,7 +251,7 @@ func (r *policyRun) contentGenerators() (names []string, without bool, err error
 	if r.has("cg_list") {
 		list, _ := r.data["cg_list"].([]any)
 		for _, v := range list {
-			name, err := r.contentGenerator(v)
+			_, name, err := r.findCG(v, true)
 			if err != nil {
 				return nil, false, err
 			}
@@ -331,13 +327,7 @@ func (r *policyRun) isBuildOwner() (bool, error) {
 	if b.OwnerID == u.ID {
 		return true, nil
 	}
-	groups, err := r.tx.GroupsOf(u.ID)
-	for _, g := range groups {
-		if g.ID == b.OwnerID {
-			return true, err
-		}
-	}
-	return false, err
+	return r.isMember(u.ID, b.OwnerID)
 }
 
 func (r *policyRun) isDraft() (bool, error) {

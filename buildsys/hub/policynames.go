@@ -26,14 +26,6 @@ func (r *policyRun) volumeName(info any) (string, bool, error) {
 	return name, ok, err
 }
 
-func (r *policyRun) contentGenerator(info any) (string, error) {
-	_, name, ok, err := r.named(store.ContentGenerators, info)
-	if err == nil && !ok {
-		err = buildsys.Errorf(buildsys.FaultGeneric, "No such entry in table content_generator: %s", plain(info))
-	}
-	return name, err
-}
-
 // targetName is the name of a build target, "" for none.
 func (c *Ctx) targetName(info any) (string, error) {
 	_, name, _, err := c.named(store.TargetNames, info)

@@ -374,7 +374,7 @@ func (c *Ctx) fillRepoLists(lists map[string]*archLists, top *blob.Topdir, r *st
 			continue
 		}
 		from[b.ID] = b.TagID
-		if places[b.ID], err = top.Build(b.PackageName, b.Version, b.Release, b.VolumeName); err != nil {
+		if places[b.ID], err = c.Hub.buildPlace(&b.Build); err != nil {
 			return err
 		}
 	}

@@ -157,11 +157,7 @@ type rpmFile struct {
 
 // place says where a package's files are.
 func (h *Hub) place(b *buildsys.Build, r *buildsys.RPM) (blob.RPM, error) {
-	t, err := h.top()
-	if err != nil {
-		return blob.RPM{}, err
-	}
-	bp, err := t.Build(b.PackageName, b.Version, b.Release, b.VolumeName)
+	bp, err := h.buildPlace(b)
 	if err != nil {
 		return blob.RPM{}, err
 	}

@@ -14,7 +14,6 @@ import (
 
 	"github.com/privyseal/privyseal/buildsys"
 	"github.com/privyseal/privyseal/buildsys/blob"
-	"github.com/privyseal/privyseal/buildsys/store"
 )
 
 // uploadTarget is a file under topdir/work that may be uploaded to or asked about.
@@ -191,10 +190,8 @@ func (c *Ctx) workDir(volume string) (string, error) {
 	if volume == "" {
 		volume = blob.DefaultVolume
 	}
-	if _, _, ok, err := c.named(store.Volumes, volume); err != nil {
+	if _, _, err := c.findVolume(volume); err != nil {
 		return "", err
-	} else if !ok {
-		return "", buildsys.Errorf(buildsys.FaultGeneric, "No such entry in table volume: %s", volume)
 	}
 	top, err := c.Hub.top()
 	if err != nil {

@@ -72,13 +72,19 @@ func addVolume(c *Ctx, a Args) (any, error) {
 	return volumeMap(id, name), err
 }
 
+// findVolume looks a volume up that must exist.
+func (c *Ctx) findVolume(info any) (id int64, name string, err error) {
+	id, name, ok, err := c.named(store.Volumes, info)
+	if err == nil && !ok {
+		err = buildsys.Errorf(buildsys.FaultGeneric, "No such entry in table volume: %s", plain(info))
+	}
+	return id, name, err
+}
+
 func removeVolume(c *Ctx, a Args) (any, error) {
-	id, name, ok, err := c.named(store.Volumes, a.Any("volume"))
+	id, name, err := c.findVolume(a.Any("volume"))
 	if err != nil {
 		return nil, err
-	}
-	if !ok {
-		return nil, buildsys.Errorf(buildsys.FaultGeneric, "No such entry in table volume: %s", plain(a.Any("volume")))
 	}
 	if name == blob.DefaultVolume {
 		return nil, buildsys.Errorf(buildsys.FaultGeneric, "volume %s cannot be removed: it is the topdir itself", name)
