@@ -34,7 +34,15 @@ func (s *site) confs(t *testing.T) map[string]string {
 	t.Helper()
 	confs := map[string]string{}
 	for _, p := range profiles {
-		confs[p] = s.write(t, p+".conf", []byte(fmt.Sprintf(`[koji]
+		confs[p] = s.conf(t, p+".conf", s.addr, p)
+	}
+	return confs
+}
+
+// conf writes a configuration file of a user for an address of the hub.
+func (s *site) conf(t *testing.T, name, addr, user string) string {
+	t.Helper()
+	return s.write(t, name, fmt.Appendf(nil, `[koji]
 server = %s/kojihub
 weburl = %s/koji
 topurl = %s/kojifiles
@@ -44,9 +52,7 @@ cert = %s
 serverca = %s
 max_retries = 1
 poll_interval = 1
-`, s.addr, s.addr, s.addr, s.topdir, filepath.Join(s.dir, p+".pem"), s.caFile)))
-	}
-	return confs
+`, addr, addr, addr, s.topdir, filepath.Join(s.dir, user+".pem"), s.caFile))
 }
 
 // printed is text for what commands print, which may name certificates.
