@@ -211,12 +211,10 @@ func completeBuild(c *Ctx, h *buildsys.Host, a Args) (any, error) {
 			return nil, buildsys.Errorf(buildsys.FaultGeneric, "Not a standard buildroot: %d", r.ID)
 		}
 	}
-	data, err := c.policyTaskData(t.Method, mustArgs(t))
+	args, _ := taskArgs(t) // none where they cannot be read
+	data, err := c.policyTaskData(t.Method, args)
 	if err != nil {
 		return nil, err
-	}
-	if data == nil {
-		data = policyData{}
 	}
 	var ids []any
 	for rel := range roots.vals {
@@ -289,16 +287,6 @@ func completeBuild(c *Ctx, h *buildsys.Host, a Args) (any, error) {
 		return nil, err
 	}
 	return buildMap(b), c.notifyBuilt(t, b.ID)
-}
-
-// mustArgs are a task's arguments; none where they cannot be read.
-func mustArgs(t *buildsys.Task) []any {
-	req, err := taskRequest(t)
-	if err != nil {
-		return nil
-	}
-	args, _ := req.([]any)
-	return args
 }
 
 // volumeFor asks the policy on which volume a build's files belong.

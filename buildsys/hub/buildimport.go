@@ -83,11 +83,9 @@ func (c *Ctx) addRPM(f *filling, dir, base string, buildroot *int64, extra *stri
 		return nil, err
 	}
 	b := f.build
-	release := b.Release
-	if b.Draft {
-		if release, err = targetRelease(release); err != nil {
-			return nil, err
-		}
+	release, err := finalRelease(b)
+	if err != nil {
+		return nil, err
 	}
 	want := nvra{name: b.PackageName, version: b.Version, release: release, arch: im.build.arch} // of which source package
 	if im.build != want {

@@ -23,6 +23,14 @@ func targetRelease(release string) (string, error) {
 	return target, nil
 }
 
+// finalRelease is the release of a build or, of a draft, the one that it will have.
+func finalRelease(b *buildsys.Build) (string, error) {
+	if b.Draft {
+		return targetRelease(b.Release)
+	}
+	return b.Release, nil
+}
+
 // newBuild says what is built; the zero State is BUILDING.
 type newBuild struct {
 	nvra

@@ -48,7 +48,8 @@ func applyVolumePolicy(c *Ctx, a Args) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		of, err := c.policyTaskData(t.Method, mustArgs(t))
+		args, _ := taskArgs(t) // none where they cannot be read
+		of, err := c.policyTaskData(t.Method, args)
 		if err != nil {
 			return nil, err
 		}

@@ -224,11 +224,9 @@ func (c *Ctx) cgBuildOf(m *cgMetadata, cg int64, token any) (*newBuild, error) {
 		if err := c.assertReserved(b, cg, token); err != nil {
 			return nil, err
 		}
-		release := b.Release
-		if b.Draft {
-			if release, err = targetRelease(release); err != nil {
-				return nil, err
-			}
+		release, err := finalRelease(b)
+		if err != nil {
+			return nil, err
 		}
 		switch {
 		case b.TaskID != nil && !equalPtr(b.TaskID, task):

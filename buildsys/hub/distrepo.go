@@ -65,11 +65,11 @@ func (c *Ctx) cancelOtherDistRepos(info any, tag int64) error {
 		return err
 	}
 	for i := range tasks {
-		req, err := taskRequest(&tasks[i])
+		args, err := taskArgs(&tasks[i])
 		if err != nil {
 			return err
 		}
-		if args, _ := req.([]any); len(args) > 0 && args[0] == info {
+		if len(args) > 0 && args[0] == info {
 			if _, err := c.cancel(&tasks[i], true); err != nil {
 				return err
 			}

@@ -170,7 +170,8 @@ func (c *Ctx) notifyBuilt(t *buildsys.Task, build int64) error {
 	var target any
 	tag := int64(0)
 	if t.Method == "build" {
-		params, err := taskParams(t.Method, mustArgs(t))
+		args, _ := taskArgs(t) // none where they cannot be read
+		params, err := taskParams(t.Method, args)
 		if err == nil {
 			var found *buildsys.Target
 			if found, err = c.findTarget(params["target"], 0, false); found != nil {

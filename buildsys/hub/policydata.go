@@ -364,11 +364,10 @@ func (r *policyRun) source() (string, bool, error) {
 	if err != nil {
 		return "", false, err
 	}
-	req, err := taskRequest(t)
+	args, err := taskArgs(t)
 	if err != nil {
 		return "", false, err
 	}
-	args, _ := req.([]any)
 	params, err := taskParams(t.Method, args)
 	if err != nil || t.Method == "indirectionimage" {
 		return "", false, nil // a task that nobody can read names no source

@@ -44,11 +44,11 @@ func (c *Ctx) repoOfHost(h *buildsys.Host, id int64) (*store.Repo, *buildsys.Tas
 		if t.Method != "distRepo" {
 			continue
 		}
-		req, err := taskRequest(t)
+		args, err := taskArgs(t)
 		if err != nil {
 			return nil, nil, err
 		}
-		if args, _ := req.([]any); len(args) > 1 && args[1] == id {
+		if len(args) > 1 && args[1] == id {
 			return r, t, nil
 		}
 	}

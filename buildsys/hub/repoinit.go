@@ -144,11 +144,10 @@ func (c *Ctx) repoInitTask(h *buildsys.Host, a Args, tag *buildsys.Tag) (*builds
 	if err != nil {
 		return nil, err
 	}
-	req, err := taskRequest(t)
+	args, err := taskArgs(t)
 	if err != nil {
 		return nil, err
 	}
-	args, _ := req.([]any)
 	params, err := taskParams(t.Method, args)
 	if err == nil && t.Method == "newRepo" {
 		var asked int64

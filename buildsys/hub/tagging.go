@@ -333,11 +333,10 @@ func hostTagBuild(c *Ctx, h *buildsys.Host, a Args) (any, error) {
 // tasks it was given, not their owners' rights.
 func (c *Ctx) assertAsked(task *buildsys.Task, tag, from *buildsys.Tag, b *buildsys.Build, force bool) error {
 	refused := buildsys.Errorf(buildsys.FaultActionNotAllowed, "task %d does not ask for %s to be tagged so", task.ID, b.NVR())
-	req, err := taskRequest(task)
+	args, err := taskArgs(task)
 	if err != nil {
 		return err
 	}
-	args, _ := req.([]any)
 	if task.Method != "tagBuild" || len(args) < 2 {
 		return refused
 	}

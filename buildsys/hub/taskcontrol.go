@@ -232,11 +232,10 @@ func resubmitTask(c *Ctx, a Args) (any, error) {
 			return nil, buildsys.Errorf(buildsys.FaultGeneric, "only the task owner or an admin may resubmit a task")
 		}
 	}
-	req, err := taskRequest(t)
+	args, err := taskArgs(t)
 	if err != nil {
 		return nil, err
 	}
-	args, _ := req.([]any)
 	priority := int64(t.Priority)
 	n, err := c.makeTask(t.Method, args, taskOptions{arch: t.Arch, channel: t.ChannelID, priority: &priority})
 	if err != nil {

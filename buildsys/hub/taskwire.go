@@ -34,8 +34,16 @@ func taskMap(t *buildsys.Task) map[string]any {
 	}
 }
 
-// taskRequest is what a task was asked: its arguments.
+// taskRequest is a task's arguments as clients see them: None where it has no request.
 func taskRequest(t *buildsys.Task) (any, error) {
+	if t.Request == nil {
+		return nil, nil
+	}
+	return taskArgs(t)
+}
+
+// taskArgs are what a task was asked with.
+func taskArgs(t *buildsys.Task) ([]any, error) {
 	if t.Request == nil {
 		return nil, nil
 	}
