@@ -2,7 +2,6 @@ package hub
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -213,19 +212,17 @@ func clampIndex(i int64, n int) int {
 
 func sortRows(rows []any, order string, f Args) error {
 	key, reverse := strings.CutPrefix(order, "-")
-	_, set := f.vals["noneGreatest"]
-	noneGreatest := !set || f.Bool("noneGreatest")
-	vals := make(map[int]any, len(rows))
-	idx := make([]int, len(rows))
+	noneGreatest := !f.has("noneGreatest") || f.Bool("noneGreatest")
+	vals, idx := make([]any, len(rows)), make([]int, len(rows))
 	for i, r := range rows {
 		v, ok := memberOf(r, key)
 		if !ok {
-			return buildsys.Errorf(buildsys.FaultParameter, "%s: order: the rows have no %s", f.method, fmt.Sprintf("%.60q", key))
+			return buildsys.Errorf(buildsys.FaultParameter, "%s: order: the rows have no %.60q", f.method, key)
 		}
-		vals[i], idx[i] = v, i
+		vals[i], idx[i] = plainPtr(v), i
 	}
 	slices.SortStableFunc(idx, func(a, b int) int {
-		x, y := plainPtr(vals[a]), plainPtr(vals[b])
+		x, y := vals[a], vals[b]
 		n := compareValues(x, y)
 		if (x == nil) != (y == nil) && !noneGreatest {
 			n = -n
@@ -235,11 +232,10 @@ func sortRows(rows []any, order string, f Args) error {
 		}
 		return n
 	})
-	sorted := make([]any, len(rows))
+	was := slices.Clone(rows)
 	for i, j := range idx {
-		sorted[i] = rows[j]
+		rows[i] = was[j]
 	}
-	copy(rows, sorted)
 	return nil
 }
 

@@ -130,12 +130,7 @@ func listHosts(c *Ctx, a Args) (any, error) {
 		}
 		f.UserID = &u.ID
 	}
-	for name, dst := range map[string]**bool{"ready": &f.Ready, "enabled": &f.Enabled} {
-		if !a.Nil(name) {
-			b := a.Bool(name)
-			*dst = &b
-		}
-	}
+	f.Ready, f.Enabled = a.optBool("ready"), a.optBool("enabled")
 	hosts, err := c.tx.Hosts(f)
 	if err != nil {
 		return nil, err

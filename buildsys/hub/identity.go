@@ -91,7 +91,7 @@ func (c *Ctx) identify() (identity, error) {
 	q := c.req
 	switch {
 	case q.plain:
-		return identity{}, errPlainLogin(c.Hub)
+		return identity{}, plainFault()
 	case q.remoteUser != "":
 		return identity{name: q.remoteUser, authType: buildsys.AuthGSSAPI}, nil
 	case q.proxied:

@@ -102,7 +102,7 @@ func (c *Ctx) renew(user buildsys.User, who identity) (any, error) {
 
 func passwordLogin(c *Ctx, _ Args) (any, error) {
 	if c.req.plain {
-		return nil, errPlainLogin(c.Hub)
+		return nil, plainFault()
 	}
 	return nil, buildsys.Errorf(buildsys.FaultAuth, "this hub knows no passwords: log in with a TLS client certificate (authtype = ssl)")
 }

@@ -40,18 +40,16 @@ func (h *Hub) refusePlain(w http.ResponseWriter, r *http.Request) (refused bool)
 		return false
 	}
 	h.log.Warn("refused on the plain listener", "path", r.URL.Path, "from", r.RemoteAddr, "login", login)
-	f := h.plainFault()
+	f := plainFault()
 	_ = xmlrpc.RespondFault(w, &xmlrpc.Fault{Code: int(f.Code), String: f.Message})
 	return true
 }
 
-func (h *Hub) plainFault() *buildsys.Error {
+// plainFault refuses what must not come over the plain listener.
+func plainFault() *buildsys.Error {
 	return &buildsys.Error{Code: buildsys.FaultAuth, Message: "this is the hub's address for reading over plain http: it takes no logins, sessions or uploads here. " +
 		"Set server to the hub's https address"}
 }
-
-// errPlainLogin refuses a login that came over the plain listener.
-func errPlainLogin(h *Hub) error { return h.plainFault() }
 
 // servePlain serves the plain listener beside srv, with the same limits, until stop is called.
 func (h *Hub) servePlain(ctx context.Context, srv *http.Server, addr string) (stop func(), err error) {

@@ -146,12 +146,12 @@ func (c *Ctx) changeTag(info any, kw map[string]any) error {
 func (c *Ctx) changeTagConfig(t buildsys.Tag, a Args) error {
 	old := t
 	var err error
-	if _, ok := a.vals["arches"]; ok {
+	if a.has("arches") {
 		if t.Arches, err = parseArches(a.OptStr("arches")); err != nil {
 			return err
 		}
 	}
-	if _, ok := a.vals["locked"]; ok {
+	if a.has("locked") {
 		t.Locked = a.Bool("locked")
 	}
 	perm, ok := a.vals["perm_id"]

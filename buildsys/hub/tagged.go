@@ -164,16 +164,13 @@ func (c *Ctx) readTagQuery(a Args) (tagQuery, error) {
 
 func (q *tagQuery) readFilters(a Args) {
 	for name, dst := range map[string]*string{"package": &q.Package, "owner": &q.Owner, "type": &q.Type} {
-		if _, has := a.vals[name]; has {
+		if a.has(name) {
 			if s := a.OptStr(name); s != nil {
 				*dst = *s
 			}
 		}
 	}
-	if !a.Nil("draft") {
-		d := a.Bool("draft")
-		q.Draft = &d
-	}
+	q.Draft = a.optBool("draft")
 }
 
 func listTagged(c *Ctx, a Args) (any, error) {

@@ -1,8 +1,6 @@
 package hub
 
 import (
-	"errors"
-
 	"github.com/privyseal/privyseal/buildsys"
 	"github.com/privyseal/privyseal/buildsys/store"
 	"github.com/privyseal/privyseal/buildsys/xmlrpc"
@@ -41,25 +39,18 @@ func listTasks(c *Ctx, a Args) (any, error) {
 		}
 	}
 	tx, decode := c.tx, opts.Bool("decode") && !o.asList
-	return xmlrpc.Seq(func(yield func(any, error) bool) {
-		err := tx.EachTask(f, func(t *store.OwnedTask) error {
+	return streamed(func(yield func(any) error) error {
+		return tx.EachTask(f, func(t *store.OwnedTask) error {
 			vals, err := taskValues(t, decode)
 			if err != nil {
 				return err
 			}
-			var row any = xmlrpc.Row{Names: taskRow, Values: vals}
 			if o.asList {
-				row = vals
+				return yield(vals)
 			}
-			if !yield(row, nil) {
-				return errStop
-			}
-			return nil
+			return yield(xmlrpc.Row{Names: taskRow, Values: vals})
 		})
-		if err != nil && !errors.Is(err, errStop) {
-			yield(nil, err)
-		}
-	}), nil
+	})
 }
 
 // taskValues are a task's members. With decode, request and result are values instead of XML.
