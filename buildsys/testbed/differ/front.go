@@ -102,13 +102,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // note writes one exchange down.
 func (f *Front) note(r *http.Request, body []byte, res *http.Response, answer []byte) {
-	x := Exchange{Path: r.URL.Path}
-	if f.as != "" {
-		x.As = f.as
-	}
-	if id := r.Header.Get("Koji-Session-Id"); id != "" {
-		x.Session = id
-	}
+	x := Exchange{As: f.as, Session: r.Header.Get("Koji-Session-Id"), Path: r.URL.Path}
 	if res.Header.Get("Content-Encoding") == "gzip" {
 		if z, err := gzip.NewReader(bytes.NewReader(answer)); err == nil {
 			answer, _ = io.ReadAll(z)

@@ -25,12 +25,23 @@ func (r *Result) Add(status string, reasons ...string) {
 	case "missing":
 		r.Missing++
 	}
+	r.because(reasons)
+}
+
+func (r *Result) because(reasons []string) {
 	for _, why := range reasons {
 		if !slices.Contains(r.Reasons, why) {
 			r.Reasons = append(r.Reasons, why)
 			slices.Sort(r.Reasons)
 		}
 	}
+}
+
+// plus adds what another one counted.
+func (r *Result) plus(o *Result) {
+	r.Same, r.Intended = r.Same+o.Same, r.Intended+o.Intended
+	r.Different, r.Missing = r.Different+o.Different, r.Missing+o.Missing
+	r.because(o.Reasons)
 }
 
 // Results are those of the last run of each script: by script, then by command.
@@ -47,10 +58,7 @@ func (r Results) Commands() map[string]*Result {
 			if out[name] == nil {
 				out[name] = &Result{}
 			}
-			sum := out[name]
-			sum.Same, sum.Intended = sum.Same+c.Same, sum.Intended+c.Intended
-			sum.Different, sum.Missing = sum.Different+c.Different, sum.Missing+c.Missing
-			sum.Add("", c.Reasons...)
+			out[name].plus(c)
 		}
 	}
 	return out
@@ -62,8 +70,7 @@ func CommandTable(r Results) string {
 	var all Result
 	commands := r.Commands()
 	for _, c := range commands {
-		all.Same, all.Intended = all.Same+c.Same, all.Intended+c.Intended
-		all.Different, all.Missing = all.Different+c.Different, all.Missing+c.Missing
+		all.plus(c)
 	}
 	fmt.Fprintf(&b, "Run of %s: %d commands of Koji in %d uses, with good and bad input: %d the same, %d different by intent, %d different, %d missing.\n\n",
 		r.Date, len(commands), all.Same+all.Intended+all.Different+all.Missing, all.Same, all.Intended, all.Different, all.Missing)
