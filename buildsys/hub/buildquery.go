@@ -31,7 +31,7 @@ func findBuildID(c *Ctx, a Args) (any, error) {
 
 // streamed makes a list of what each hands over, row by row. What can go wrong with a query goes wrong before its first row,
 // so that the answer is a fault then.
-func streamed(each func(yield func(any) error) error) (xmlrpc.Seq, error) {
+func streamed(each func(yield func(any) error) error) xmlrpc.Seq {
 	return func(yield func(any, error) bool) {
 		err := each(func(v any) error {
 			if !yield(v, nil) {
@@ -42,8 +42,11 @@ func streamed(each func(yield func(any) error) error) (xmlrpc.Seq, error) {
 		if err != nil && !errors.Is(err, errStop) {
 			yield(nil, err)
 		}
-	}, nil
+	}
 }
+
+// errStop ends a query whose rows nobody wants any more.
+var errStop = errors.New("stop")
 
 func listBuilds(c *Ctx, a Args) (any, error) {
 	opts, err := readOpts(a.Map("queryOpts"))
@@ -80,7 +83,7 @@ func listBuilds(c *Ctx, a Args) (any, error) {
 	}
 	return streamed(func(yield func(any) error) error {
 		return c.tx.EachBuild(q, func(b *buildsys.Build) error { return yield(buildListMap(b)) })
-	})
+	}), nil
 }
 
 // buildFilterNames looks up what filters name; false if there is no such thing, and so no build of it.
@@ -140,7 +143,7 @@ func untaggedBuilds(c *Ctx, a Args) (any, error) {
 		return c.tx.EachUntagged(q, func(b *buildsys.Build) error {
 			return yield(map[string]any{"id": b.ID, "name": b.PackageName, "version": b.Version, "release": b.Release})
 		})
-	})
+	}), nil
 }
 
 func getNextRelease(c *Ctx, a Args) (any, error) {

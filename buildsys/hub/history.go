@@ -1,8 +1,6 @@
 package hub
 
 import (
-	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -69,26 +67,19 @@ func queryHistory(c *Ctx, a Args) (any, error) {
 
 func historyRows(tx *store.Tx, h *store.History, asList bool) xmlrpc.Seq {
 	created, revoked := slices.Index(h.Names, "create_ts"), slices.Index(h.Names, "revoke_ts")
-	return func(yield func(any, error) bool) {
-		err := tx.EachHistory(h, func(vals []any) error {
+	return streamed(func(yield func(any) error) error {
+		return tx.EachHistory(h, func(vals []any) error {
 			for _, i := range []int{created, revoked} {
 				if us, ok := vals[i].(int64); ok {
 					vals[i] = float64(us) / 1e6
 				}
 			}
-			var row any = vals
-			if !asList {
-				row = xmlrpc.Row{Names: h.Names, Values: vals}
+			if asList {
+				return yield(vals)
 			}
-			if !yield(row, nil) {
-				return errStop
-			}
-			return nil
+			return yield(xmlrpc.Row{Names: h.Names, Values: vals})
 		})
-		if err != nil && !errors.Is(err, errStop) {
-			yield(nil, fmt.Errorf("history: %w", err))
-		}
-	}
+	})
 }
 
 // historyFilter reads the keywords. Koji ignores those it does not know, and its own untag-build sends one (pkg).

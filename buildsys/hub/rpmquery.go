@@ -114,7 +114,7 @@ func listRPMs(c *Ctx, a Args) (any, error) {
 			}
 			return yield(m)
 		})
-	})
+	}), nil
 }
 
 func legacyRPMs(c *Ctx, a Args) (any, error) {

@@ -2,7 +2,6 @@ package hub
 
 import (
 	"errors"
-	"fmt"
 	"regexp"
 	"strings"
 
@@ -99,7 +98,7 @@ func emptySearch(opts sqlOpts) any {
 // searchRows reads what is found while it is sent.
 func searchRows(tx *store.Tx, q store.SearchQuery, match *regexp.Regexp, opts sqlOpts) xmlrpc.Seq {
 	names := []string{"id", "name"}
-	return func(yield func(any, error) bool) {
+	return streamed(func(yield func(any) error) error {
 		skip, left := int64(0), int64(-1)
 		if match != nil && opts.offset != nil {
 			skip = *opts.offset
@@ -107,7 +106,7 @@ func searchRows(tx *store.Tx, q store.SearchQuery, match *regexp.Regexp, opts sq
 		if match != nil && opts.limit != nil {
 			left = *opts.limit
 		}
-		err := tx.Search(q, func(id int64, name string) error {
+		return tx.Search(q, func(id int64, name string) error {
 			switch {
 			case match != nil && !match.MatchString(name):
 				return nil
@@ -118,19 +117,12 @@ func searchRows(tx *store.Tx, q store.SearchQuery, match *regexp.Regexp, opts sq
 				return errStop
 			}
 			left--
-			var row any = xmlrpc.Row{Names: names, Values: []any{id, name}}
 			if opts.asList {
-				row = []any{id, name}
+				return yield([]any{id, name})
 			}
-			if !yield(row, nil) {
-				return errStop
-			}
-			return nil
+			return yield(xmlrpc.Row{Names: names, Values: []any{id, name}})
 		})
-		if err != nil && !errors.Is(err, errStop) {
-			yield(nil, fmt.Errorf("search: %w", err))
-		}
-	}
+	})
 }
 
 // maxSearchRegexp bounds a regular expression from outside.

@@ -2,7 +2,6 @@ package hub
 
 import (
 	"errors"
-	"fmt"
 	"math"
 
 	"github.com/privyseal/privyseal/buildsys"
@@ -268,31 +267,21 @@ func (c *Ctx) taggedRPMs(q tagQuery, a Args, extra bool) (any, error) {
 		names = append(names, "extra")
 	}
 	tx := c.tx
-	rows := func(yield func(any, error) bool) {
+	rows := streamed(func(yield func(any) error) error {
 		for _, tag := range order {
-			err := tx.TaggedRPMs(tag, f, func(r *store.TaggedRPM) error {
+			if err := tx.TaggedRPMs(tag, f, func(r *store.TaggedRPM) error {
 				if r.BuildID == nil || from[*r.BuildID] != tag {
 					return nil
 				}
-				if !yield(xmlrpc.Row{Names: names, Values: rpmValues(r, f.Sigs, extra)}, nil) {
-					return errStop
-				}
-				return nil
-			})
-			if errors.Is(err, errStop) {
-				return
-			}
-			if err != nil {
-				yield(nil, fmt.Errorf("list of package files: %w", err))
-				return
+				return yield(xmlrpc.Row{Names: names, Values: rpmValues(r, f.Sigs, extra)})
+			}); err != nil {
+				return err
 			}
 		}
-	}
-	return []any{xmlrpc.Seq(rows), taggedBuildRows(builds, false)}, nil
+		return nil
+	})
+	return []any{rows, taggedBuildRows(builds, false)}, nil
 }
-
-// errStop ends a query whose rows nobody wants any more.
-var errStop = errors.New("stop")
 
 func rpmValues(r *store.TaggedRPM, sigs, extra bool) []any {
 	v := make([]any, 0, len(rpmRow)+2)

@@ -50,7 +50,7 @@ func listTasks(c *Ctx, a Args) (any, error) {
 			}
 			return yield(xmlrpc.Row{Names: taskRow, Values: vals})
 		})
-	})
+	}), nil
 }
 
 // taskValues are a task's members. With decode, request and result are values instead of XML.
