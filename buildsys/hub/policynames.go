@@ -54,7 +54,7 @@ func dropFault(err error) error {
 	return err
 }
 
-// findTagAuto finds a tag as it is now, or, if it was deleted, as it was last: at event (0: now).
+// findTagAuto finds a tag as it is now, or, if it was deleted, as it was last: at the event before its deletion (0: now).
 func (c *Ctx) findTagAuto(info any, strict bool) (t *buildsys.Tag, event int64, err error) {
 	id, err := c.tagIDOf(info)
 	if err != nil {

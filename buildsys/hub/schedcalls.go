@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"github.com/privyseal/privyseal/buildsys/sched"
 	"github.com/privyseal/privyseal/buildsys/store"
 )
 
@@ -9,7 +8,7 @@ func schedulerMethods() []Method {
 	view := func(v *store.View, order string) func(*Ctx, Args) (any, error) {
 		return func(c *Ctx, a Args) (any, error) {
 			opts := map[string]any{"order": order}
-			if _, has := a.vals["opts"]; has && !a.Nil("opts") {
+			if !a.Nil("opts") {
 				opts = a.Map("opts")
 			}
 			return c.queryView(v, a.Any("clauses"), a.Any("fields"), opts)
@@ -51,10 +50,7 @@ func doRun(c *Ctx, _ Args) (any, error) {
 		return true, nil
 	}
 	c.release()
-	limits := sched.DefaultLimits()
-	if c.Hub.limits != nil {
-		limits = *c.Hub.limits
-	}
+	limits, _ := c.Hub.scheduling()
 	for again := true; again; {
 		var err error
 		if again, err = c.Hub.schedule(c, limits); err != nil {

@@ -123,28 +123,20 @@ func tagMap(t *buildsys.Tag) map[string]any {
 }
 
 func getTag(c *Ctx, a Args) (any, error) {
-	event := int64(0)
-	deleted := int64(0)
+	var t *buildsys.Tag
+	var event, deleted int64
+	var err error
 	if s, ok := a.Any("event").(string); ok {
 		if s != "auto" {
 			return nil, buildsys.Errorf(buildsys.FaultGeneric, "Invalid event: %s", pyRepr(s))
 		}
-		id, err := c.tagIDOf(a.Any("tagInfo"))
-		if err != nil {
-			return nil, err
-		}
-		if id != 0 {
-			if deleted, err = c.tx.DeletedAt(id); err != nil && !errors.Is(err, store.ErrNotFound) {
-				return nil, err
-			}
-		}
-		if deleted != 0 {
-			event = deleted - 1
+		if t, event, err = c.findTagAuto(a.Any("tagInfo"), a.Bool("strict")); event != 0 {
+			deleted = event + 1
 		}
 	} else {
 		event = a.Event("event")
+		t, err = c.findTag(a.Any("tagInfo"), event, a.Bool("strict"))
 	}
-	t, err := c.findTag(a.Any("tagInfo"), event, a.Bool("strict"))
 	if err != nil || t == nil {
 		return nil, err
 	}

@@ -40,6 +40,14 @@ func (h *Hub) SetScheduler(l sched.Limits, interval time.Duration) {
 	h.limits, h.interval = &l, interval
 }
 
+// scheduling is what SetScheduler set, or what holds without it.
+func (s *taskState) scheduling() (sched.Limits, time.Duration) {
+	if s.limits == nil {
+		return sched.DefaultLimits(), schedulerInterval
+	}
+	return *s.limits, s.interval
+}
+
 // channels makes the scheduler's channels at their first use.
 func (s *taskState) channels() (wakeup, stopped chan struct{}) {
 	s.mu.Lock()
@@ -113,10 +121,7 @@ func (s *taskState) wakeHostHere(host int64) {
 func (h *Hub) RunScheduler(ctx context.Context) error {
 	wakeup, stopped := h.channels()
 	defer close(stopped)
-	limits, interval := sched.DefaultLimits(), schedulerInterval
-	if h.limits != nil {
-		limits, interval = *h.limits, h.interval
-	}
+	limits, interval := h.scheduling()
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
