@@ -60,33 +60,24 @@ func (c *Ctx) findRepo(id int64) (*store.Repo, error) {
 }
 
 func repoInfo(c *Ctx, a Args) (any, error) {
-	if a.Nil("repo_id") {
-		if a.Bool("strict") {
-			return nil, buildsys.Errorf(buildsys.FaultGeneric, "query returned no rows")
+	if !a.Nil("repo_id") {
+		if m, err := c.viewOne(store.RepoView, looseArg(a, "repo_id")); err != nil || m != nil {
+			return m, err
 		}
-		return nil, nil
 	}
-	m, err := c.viewOne(store.RepoView, looseArg(a, "repo_id"))
-	if err != nil {
-		return nil, err
+	if a.Bool("strict") {
+		return nil, buildsys.Errorf(buildsys.FaultGeneric, "query returned no rows")
 	}
-	if m == nil {
-		if a.Bool("strict") {
-			return nil, buildsys.Errorf(buildsys.FaultGeneric, "query returned no rows")
-		}
-		return nil, nil
-	}
-	return m, nil
+	return nil, nil
 }
 
 // oneRepo is the first repository that a query finds, with all its fields.
 func (c *Ctx) oneRepo(clauses []store.Clause, order ...string) (any, error) {
-	one := int64(1)
-	rows, err := c.tx.View(store.RepoView, store.ViewQuery{Clauses: clauses, Fields: []string{"**"}, Order: order, Limit: &one})
-	if err != nil || len(rows) == 0 {
-		return nil, viewFault(err)
+	m, err := c.viewFirst(store.RepoView, clauses, order...)
+	if m == nil {
+		return nil, err
 	}
-	return viewMap(rows[0]), nil
+	return m, nil
 }
 
 func getRepo(c *Ctx, a Args) (any, error) {

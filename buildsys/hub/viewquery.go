@@ -59,7 +59,13 @@ func (c *Ctx) queryView(v *store.View, clauses, fields any, opts map[string]any)
 
 // viewOne is the row of a view with an id, with all its fields; nil if there is none.
 func (c *Ctx) viewOne(v *store.View, id int64) (map[string]any, error) {
-	rows, err := c.tx.View(v, store.ViewQuery{Fields: []string{"**"}, Clauses: []store.Clause{{Field: "id", Op: "=", Value: id}}})
+	return c.viewFirst(v, []store.Clause{{Field: "id", Op: "=", Value: id}})
+}
+
+// viewFirst is the first row of a view that clauses fit, with all its fields; nil if there is none.
+func (c *Ctx) viewFirst(v *store.View, clauses []store.Clause, order ...string) (map[string]any, error) {
+	one := int64(1)
+	rows, err := c.tx.View(v, store.ViewQuery{Clauses: clauses, Fields: []string{"**"}, Order: order, Limit: &one})
 	if err != nil || len(rows) == 0 {
 		return nil, viewFault(err)
 	}
