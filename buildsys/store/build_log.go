@@ -38,7 +38,7 @@ func (tx *Tx) BuildLog(build int64) ([]BuildLogEntry, error) {
 
 // Reserve records that a build is reserved: who has the token of this hash may fill it. ErrExists tells that it is already.
 func (tx *Tx) Reserve(build int64, tokenHash string) error {
-	n, err := tx.execN(`INSERT INTO build_reservations (build_id, token_hash, created) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, build, tokenHash, micros(tx.Now()))
+	n, err := tx.exec(`INSERT INTO build_reservations (build_id, token_hash, created) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, build, tokenHash, micros(tx.Now()))
 	if err == nil && n == 0 {
 		return ErrExists
 	}

@@ -54,7 +54,7 @@ func (tx *Tx) revoke(table, cond string, args ...any) (int64, error) {
 	w.args = append(w.args, args...)
 	q := "UPDATE " + table + " SET active = NULL, revoke_event = " + w.arg(ev) + ", revoker_id = " + w.arg(tx.actor) +
 		" WHERE active IS TRUE AND " + cond
-	return tx.execN(q, w.args...)
+	return tx.exec(q, w.args...)
 }
 
 // create inserts a live row into a versioned table: cols and vals are its own columns.

@@ -114,7 +114,7 @@ func (tx *Tx) InsertRepo(r *Repo) error {
 
 // SetRepoState moves a repository from one state to another; false tells that it was not in that one.
 func (tx *Tx) SetRepoState(id int64, from, to buildsys.RepoState) (bool, error) {
-	done, err := changed(tx.execN(`UPDATE repo SET state = $1, state_time = $2 WHERE id = $3 AND state = $4`, to, micros(tx.Now()), id, from))
+	done, err := changed(tx.exec(`UPDATE repo SET state = $1, state_time = $2 WHERE id = $3 AND state = $4`, to, micros(tx.Now()), id, from))
 	if done {
 		tx.note(Change{Topic: TopicRepo, Repo: id, Old: int(from), HasOld: true})
 	}

@@ -106,10 +106,10 @@ func (tx *Tx) SaveRepoRequest(r *RepoRequest) error {
 
 // SetRepoRequestPriority changes when a request gets its turn; false tells that there is none.
 func (tx *Tx) SetRepoRequestPriority(id int64, priority int) (bool, error) {
-	return changed(tx.execN(`UPDATE repo_queue SET priority = $1 WHERE id = $2`, priority, id))
+	return changed(tx.exec(`UPDATE repo_queue SET priority = $1 WHERE id = $2`, priority, id))
 }
 
 // CleanRepoQueue deletes requests that were over before a time.
 func (tx *Tx) CleanRepoQueue(before time.Time) (int64, error) {
-	return tx.execN(`DELETE FROM repo_queue WHERE active IS FALSE AND update_time < $1`, micros(before))
+	return tx.exec(`DELETE FROM repo_queue WHERE active IS FALSE AND update_time < $1`, micros(before))
 }

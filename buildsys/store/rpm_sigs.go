@@ -32,11 +32,7 @@ func (tx *Tx) InsertSigs(sigs []RPMSig) (added map[int64]bool, err error) {
 	err = inRows(sigs, 5, func(s RPMSig, args []any) []any {
 		return append(args, s.RPMID, s.Sigkey, s.Sighash, s.Fingerprint, s.State)
 	}, func(values string, args []any) error {
-		if !tx.writable {
-			return errReadOnly
-		}
-		tx.dirty = true
-		return tx.each(`INSERT INTO rpmsigs (rpm_id, sigkey, sighash, fingerprint, state) VALUES `+values+` ON CONFLICT DO NOTHING RETURNING rpm_id`,
+		return tx.returning(`INSERT INTO rpmsigs (rpm_id, sigkey, sighash, fingerprint, state) VALUES `+values+` ON CONFLICT DO NOTHING RETURNING rpm_id`,
 			args, func(scan func(...any) error) error {
 				var id int64
 				if err := scan(&id); err != nil {
@@ -187,7 +183,7 @@ func (tx *Tx) setSubkeys(k *SigningKey) error {
 		return err
 	}
 	for i, sigkey := range k.Sigkeys {
-		n, err := tx.execN(`INSERT INTO signing_subkey (fingerprint, sigkey, signing_key_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+		n, err := tx.exec(`INSERT INTO signing_subkey (fingerprint, sigkey, signing_key_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
 			k.SubkeyFingerprint[i], sigkey, k.ID)
 		if err != nil {
 			return err

@@ -118,7 +118,7 @@ func (tx *Tx) CloseChild(id, master int64) error {
 func (tx *Tx) DeleteSessions(before time.Time, unclosed bool) (int64, error) {
 	total := int64(0)
 	for {
-		n, err := tx.execN(`DELETE FROM sessions WHERE update_time < $1 AND (closed OR $2)
+		n, err := tx.exec(`DELETE FROM sessions WHERE update_time < $1 AND (closed OR $2)
 			AND NOT EXISTS (SELECT 1 FROM sessions sub WHERE sub.master = sessions.id)`, micros(before), unclosed)
 		if total += n; err != nil || n == 0 {
 			return total, err

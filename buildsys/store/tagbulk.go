@@ -53,11 +53,7 @@ func (tx *Tx) TagBuilds(tag int64, builds []int64) error {
 	now := micros(tx.Now())
 	var events []int64
 	err := inRows(builds, 1, func(_ int64, args []any) []any { return append(args, now) }, func(values string, args []any) error {
-		if !tx.writable {
-			return errReadOnly
-		}
-		tx.dirty = true
-		return tx.each(`INSERT INTO events (time) VALUES `+values+` RETURNING id`, args, func(scan func(...any) error) error {
+		return tx.returning(`INSERT INTO events (time) VALUES `+values+` RETURNING id`, args, func(scan func(...any) error) error {
 			var id int64
 			err := scan(&id)
 			events = append(events, id)

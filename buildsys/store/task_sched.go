@@ -113,7 +113,7 @@ func (tx *Tx) ForgetRefusal(task, host int64, at time.Time) error {
 
 // ReleaseTask is FreeTask for a task that is still in the state and with the host (0: none) that a decision saw.
 func (tx *Tx) ReleaseTask(id, host int64, from buildsys.TaskState) (bool, error) {
-	ok, err := changed(tx.execN(`UPDATE task SET state = $1, host_id = NULL, assign_time = NULL,
+	ok, err := changed(tx.exec(`UPDATE task SET state = $1, host_id = NULL, assign_time = NULL,
 		waiting = CASE WHEN waiting IS NULL THEN NULL ELSE FALSE END
 		WHERE id = $2 AND state = $3 AND coalesce(host_id, 0) = $4`, buildsys.TaskFree, id, from, host))
 	return tx.endRuns(id, ok, err)

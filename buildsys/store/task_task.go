@@ -214,7 +214,7 @@ func (tx *Tx) AssignTask(id, host int64, byHand bool) (bool, error) {
 		us := micros(tx.Now())
 		at = &us
 	}
-	ok, err := changed(tx.execN(`UPDATE task SET state = $1, host_id = $2, assign_time = $3 WHERE id = $4 AND state = $5`,
+	ok, err := changed(tx.exec(`UPDATE task SET state = $1, host_id = $2, assign_time = $3 WHERE id = $4 AND state = $5`,
 		buildsys.TaskAssigned, host, at, id, buildsys.TaskFree))
 	if ok, err = tx.endRuns(id, ok, err); err != nil || !ok || byHand {
 		return ok, err
@@ -225,14 +225,14 @@ func (tx *Tx) AssignTask(id, host int64, byHand bool) (bool, error) {
 // OpenTask makes a task the host's to run, if it is assigned to it or free.
 func (tx *Tx) OpenTask(id, host int64) (bool, error) {
 	now := micros(tx.Now())
-	return changed(tx.execN(`UPDATE task SET state = $1, host_id = $2, start_time = $3, assign_time = coalesce(assign_time, $3)
+	return changed(tx.exec(`UPDATE task SET state = $1, host_id = $2, start_time = $3, assign_time = coalesce(assign_time, $3)
 		WHERE id = $4 AND ((state = $5 AND host_id = $2) OR (state = $6 AND host_id IS NULL))`,
 		buildsys.TaskOpen, host, now, id, buildsys.TaskAssigned, buildsys.TaskFree))
 }
 
 // FreeTask takes a task that is not over from its host, for another one to run.
 func (tx *Tx) FreeTask(id int64) (bool, error) {
-	ok, err := changed(tx.execN(`UPDATE task SET state = $1, host_id = NULL, assign_time = NULL,
+	ok, err := changed(tx.exec(`UPDATE task SET state = $1, host_id = NULL, assign_time = NULL,
 		waiting = CASE WHEN waiting IS NULL THEN NULL ELSE FALSE END
 		WHERE id = $2 AND state IN ($1, $3, $4)`, buildsys.TaskFree, id, buildsys.TaskOpen, buildsys.TaskAssigned))
 	return tx.endRuns(id, ok, err)
@@ -240,14 +240,14 @@ func (tx *Tx) FreeTask(id int64) (bool, error) {
 
 // FinishTask ends an open task with its result, closed or failed.
 func (tx *Tx) FinishTask(id int64, state buildsys.TaskState, result string) (bool, error) {
-	ok, err := changed(tx.execN(`UPDATE task SET state = $1, result = $2, completion_time = $3 WHERE id = $4 AND state = $5`,
+	ok, err := changed(tx.exec(`UPDATE task SET state = $1, result = $2, completion_time = $3 WHERE id = $4 AND state = $5`,
 		state, result, micros(tx.Now()), id, buildsys.TaskOpen))
 	return tx.endRuns(id, ok, err)
 }
 
 // CancelTask ends a task that is not over.
 func (tx *Tx) CancelTask(id int64) (bool, error) {
-	ok, err := changed(tx.execN(`UPDATE task SET state = $1, completion_time = $2 WHERE id = $3 AND state IN ($4, $5, $6)`,
+	ok, err := changed(tx.exec(`UPDATE task SET state = $1, completion_time = $2 WHERE id = $3 AND state IN ($4, $5, $6)`,
 		buildsys.TaskCanceled, micros(tx.Now()), id, buildsys.TaskFree, buildsys.TaskOpen, buildsys.TaskAssigned))
 	return tx.endRuns(id, ok, err)
 }

@@ -107,11 +107,9 @@ func (tx *Tx) run(ctx context.Context, query string, args ...any) (int64, error)
 
 // exec runs a statement that returns no rows, and tells how many it touched.
 func (tx *Tx) exec(query string, args ...any) (int64, error) {
-	if !tx.writable {
-		return 0, errReadOnly
+	if err := tx.touch(query); err != nil {
+		return 0, err
 	}
-	tx.dirty = true
-	tx.unversioned = tx.unversioned || isUnversioned(query)
 	n, err := tx.run(tx.ctx, query, args...)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", abridged(query), err)
@@ -119,18 +117,31 @@ func (tx *Tx) exec(query string, args ...any) (int64, error) {
 	return n, nil
 }
 
-// execN is exec for those who want to know how many rows were touched.
-func (tx *Tx) execN(query string, args ...any) (int64, error) { return tx.exec(query, args...) }
-
 // insert runs an INSERT ... RETURNING id.
 func (tx *Tx) insert(query string, args ...any) (id int64, err error) {
+	if err := tx.touch(query); err != nil {
+		return 0, err
+	}
+	err = tx.row(query, args, &id)
+	return id, err
+}
+
+// returning runs a statement that changes rows and calls fn for each row that it returns.
+func (tx *Tx) returning(query string, args []any, fn func(scan func(...any) error) error) error {
+	if err := tx.touch(query); err != nil {
+		return err
+	}
+	return tx.each(query, args, fn)
+}
+
+// touch notes what running a statement means for the end of the transaction.
+func (tx *Tx) touch(query string) error {
 	if !tx.writable {
-		return 0, errReadOnly
+		return errReadOnly
 	}
 	tx.dirty = true
 	tx.unversioned = tx.unversioned || isUnversioned(query)
-	err = tx.row(query, args, &id)
-	return id, err
+	return nil
 }
 
 // row reads the single row of a query into dst, or returns ErrNotFound.
