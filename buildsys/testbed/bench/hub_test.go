@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -30,15 +31,20 @@ type hubPeer struct {
 	cert   string // an administrator's, where there are calls of one
 }
 
-// The calls of the rows hub-NAME: how many at a time, and for how long.
-var hubCalls = []struct {
+// hubCall is a call of the rows hub-NAME.
+type hubCall struct {
 	name   string
 	method string
 	args   []any
-	at     int
+	at     int    // how many at a time
 	least  int    // bytes of an answer: it is not an empty one
 	goal   string // of the ratio, calls a second
-}{
+}
+
+// kept tells whether the hub keeps the answer: long lists it does.
+func (c *hubCall) kept() bool { return c.least >= 1<<20 }
+
+var hubCalls = []hubCall{
 	{"getTag", "getTag", []any{"bench-1"}, 8, 200, "3"},
 	{"getBuild", "getBuild", []any{"bench-package77-1.0-1"}, 8, 500, "3"},
 	{"taginfo", "getBuildConfig", []any{"bench-child"}, 8, 200, "3"},
@@ -54,7 +60,7 @@ func BenchmarkHub(b *testing.B) {
 	ours := startHub(b, small)
 	theirs := realHub(b)
 	for _, call := range hubCalls {
-		if call.least > 1<<20-1 {
+		if call.kept() {
 			record(hubRow("hub-"+call.name+"-cold", call.goal[:1], coldRate(b, ours, call.method, call.args, call.least), theirs.rate(b, call.method, call.args, call.at, call.least)))
 			for range 2 { // asked twice it is kept
 				ours.call(b, call.method, call.args, call.least)
@@ -119,20 +125,24 @@ func coldRate(b *testing.B, p *hubPeer, method string, args []any, least int) ti
 	var took []time.Duration
 	begun := time.Now()
 	for i := 0; i < 6 || time.Since(begun) < 3*time.Second; i++ {
-		kw := xmlrpc.Kwargs{}
-		for k, v := range args[len(args)-1].(xmlrpc.Kwargs) {
-			kw[k] = v
-		}
-		kw["strict"] = int64(i + 2)
-		if method == "listPackages" {
-			delete(kw, "strict")
-			kw["with_blocked"] = int64(i + 2)
-		}
+		asked := anew(method, args, i)
 		t := time.Now()
-		p.call(b, method, append(slices.Clone(args[:len(args)-1]), kw), least)
+		p.call(b, method, asked, least)
 		took = append(took, time.Since(t))
 	}
 	return summary(took, time.Since(begun))
+}
+
+// anew is the same question in other words, which an answer that is kept is not found by.
+func anew(method string, args []any, i int) []any {
+	last := len(args) - 1
+	kw := maps.Clone(args[last].(xmlrpc.Kwargs))
+	truth := "strict"
+	if method == "listPackages" {
+		truth = "with_blocked"
+	}
+	kw[truth] = int64(i + 2)
+	return append(slices.Clone(args[:last]), kw)
 }
 
 func summary(took []time.Duration, all time.Duration) timing {
