@@ -4,9 +4,7 @@ import "github.com/privyseal/privyseal/buildsys"
 
 // MayUseCG tells whether a user may act for a content generator.
 func (tx *Tx) MayUseCG(user, cg int64) (bool, error) {
-	var n int
-	err := tx.row(`SELECT count(*) FROM cg_users WHERE user_id = $1 AND cg_id = $2 AND active IS TRUE`, []any{user, cg}, &n)
-	return n > 0, err
+	return tx.anyRow(`SELECT 1 FROM cg_users WHERE user_id = $1 AND cg_id = $2 AND active IS TRUE`, user, cg)
 }
 
 // DistRepo is a repository of signed packages that is in use.

@@ -27,8 +27,7 @@ func (tx *Tx) ListsChanged(tags []int64, after int64) (bool, error) {
 				var w where
 				w.in("tag_id", anys(tags[i:min(len(tags), i+200)]))
 				w.add(col+" > ?", after)
-				var n int64
-				if err := tx.row(`SELECT count(*) FROM (SELECT 1 FROM `+table+w.String()+` LIMIT 1) AS found`, w.args, &n); err != nil || n > 0 {
+				if yes, err := tx.anyRow(`SELECT 1 FROM `+table+w.String(), w.args...); err != nil || yes {
 					return true, err
 				}
 			}

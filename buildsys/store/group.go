@@ -57,20 +57,12 @@ func (tx *Tx) SetGroup(g buildsys.Group) error {
 // RemoveGroup removes what a tag says about a group and tells whether it said anything. The group's lists stay on record, as
 // in Koji.
 func (tx *Tx) RemoveGroup(tag, group int64) (bool, error) {
-	n, err := tx.revoke("group_config", "tag_id = $1 AND group_id = $2", tag, group)
-	return n > 0, err
+	return changed(tx.revoke("group_config", "tag_id = $1 AND group_id = $2", tag, group))
 }
 
 // GroupBlocked tells whether a tag itself blocks a group.
 func (tx *Tx) GroupBlocked(tag, group int64) (bool, error) {
 	return tx.anyRow(`SELECT 1 FROM group_config WHERE tag_id = $1 AND group_id = $2 AND active IS TRUE AND blocked`, tag, group)
-}
-
-// anyRow tells whether a query has a row.
-func (tx *Tx) anyRow(query string, args ...any) (bool, error) {
-	var n int64
-	err := tx.row(`SELECT count(*) FROM (`+query+`) AS found`, args, &n)
-	return n > 0, err
 }
 
 // SetGroupPackage makes p the entry of its package in its tag's group.
@@ -84,8 +76,7 @@ func (tx *Tx) SetGroupPackage(p buildsys.GroupPackage) error {
 
 // RemoveGroupPackage removes the entry of a package from a tag's group and tells whether there was one.
 func (tx *Tx) RemoveGroupPackage(tag, group int64, pkg string) (bool, error) {
-	n, err := tx.revoke("group_package_listing", "tag_id = $1 AND group_id = $2 AND package = $3", tag, group, pkg)
-	return n > 0, err
+	return changed(tx.revoke("group_package_listing", "tag_id = $1 AND group_id = $2 AND package = $3", tag, group, pkg))
 }
 
 // GroupPackageBlocked tells whether a tag itself blocks a package in a group.
@@ -105,8 +96,7 @@ func (tx *Tx) SetGroupReq(r buildsys.GroupReq) error {
 
 // RemoveGroupReq removes a requirement from a tag's group and tells whether there was one.
 func (tx *Tx) RemoveGroupReq(tag, group, req int64) (bool, error) {
-	n, err := tx.revoke("group_req_listing", "tag_id = $1 AND group_id = $2 AND req_id = $3", tag, group, req)
-	return n > 0, err
+	return changed(tx.revoke("group_req_listing", "tag_id = $1 AND group_id = $2 AND req_id = $3", tag, group, req))
 }
 
 // GroupReqBlocked tells whether a tag itself blocks a requirement of a group.

@@ -102,8 +102,7 @@ func (s *Store) EnsureAdmin(ctx context.Context, name string) (changed bool, err
 
 // Revoke takes a permission from a user and tells whether it had it.
 func (tx *Tx) Revoke(user, perm int64) (bool, error) {
-	n, err := tx.revoke("user_perms", "user_id = $1 AND perm_id = $2", user, perm)
-	return n > 0, err
+	return changed(tx.revoke("user_perms", "user_id = $1 AND perm_id = $2", user, perm))
 }
 
 // Permission finds a permission by its id or, where that is 0, by its name.
@@ -119,7 +118,5 @@ func (tx *Tx) Permission(id int64, name string) (*buildsys.Permission, error) {
 
 // Holds tells whether a user holds a permission itself.
 func (tx *Tx) Holds(user, perm int64) (bool, error) {
-	var n int
-	err := tx.row(`SELECT count(*) FROM user_perms WHERE user_id = $1 AND perm_id = $2 AND active IS TRUE`, []any{user, perm}, &n)
-	return n > 0, err
+	return tx.anyRow(`SELECT 1 FROM user_perms WHERE user_id = $1 AND perm_id = $2 AND active IS TRUE`, user, perm)
 }

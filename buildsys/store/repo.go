@@ -142,15 +142,13 @@ func (tx *Tx) CurrentRepos() ([]Repo, error) {
 // NewerRepo tells whether a tag has a ready repository, of packages or dist, from a later event than event. Of those of
 // packages only the ones without custom options count.
 func (tx *Tx) NewerRepo(tag, event int64, dist bool) (bool, error) {
-	q := `SELECT count(*) FROM repo WHERE tag_id = $1 AND state = $2 AND create_event > $3`
+	q := `SELECT 1 FROM repo WHERE tag_id = $1 AND state = $2 AND create_event > $3`
 	if dist {
 		q += ` AND dist IS TRUE`
 	} else {
 		q += ` AND custom_opts = '{}'`
 	}
-	n := int64(0)
-	err := tx.row(q, []any{tag, buildsys.RepoReady, event}, &n)
-	return n > 0, err
+	return tx.anyRow(q, tag, buildsys.RepoReady, event)
 }
 
 // RepoReference is a build root that was made from a repository and is not retired.

@@ -16,7 +16,5 @@ func (tx *Tx) ExternalRepoNamed(name string) (id int64, err error) {
 
 // RepoExists tells whether there is a repository of this id, whatever its state.
 func (tx *Tx) RepoExists(id int64) (bool, error) {
-	var n int
-	err := tx.row(`SELECT count(*) FROM repo WHERE id = $1`, []any{id}, &n)
-	return n > 0, err
+	return tx.anyRow(`SELECT 1 FROM repo WHERE id = $1`, id)
 }

@@ -128,8 +128,6 @@ func (tx *Tx) DeleteSessions(before time.Time, unclosed bool) (int64, error) {
 
 // RunsTask tells whether the task is open on the host that the user is.
 func (tx *Tx) RunsTask(user, task int64) (bool, error) {
-	var n int
-	err := tx.row(`SELECT count(*) FROM task JOIN host ON host.id = task.host_id
-		WHERE task.id = $1 AND task.state = $2 AND host.user_id = $3`, []any{task, int(buildsys.TaskOpen), user}, &n)
-	return n > 0, err
+	return tx.anyRow(`SELECT 1 FROM task JOIN host ON host.id = task.host_id
+		WHERE task.id = $1 AND task.state = $2 AND host.user_id = $3`, task, int(buildsys.TaskOpen), user)
 }

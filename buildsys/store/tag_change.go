@@ -7,9 +7,8 @@ func (tx *Tx) TagsChanged(tags []int64, after int64) (bool, error) {
 			var w where
 			w.in("tag_id", anys(tags))
 			w.add(col+" > ?", after)
-			var n int64
-			if err := tx.row(`SELECT count(*) FROM (SELECT 1 FROM `+table+w.String()+` LIMIT 1) AS any_row`, w.args, &n); err != nil || n > 0 {
-				return n > 0, err
+			if yes, err := tx.anyRow(`SELECT 1 FROM `+table+w.String(), w.args...); err != nil || yes {
+				return yes, err
 			}
 		}
 		return false, nil

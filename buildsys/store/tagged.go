@@ -119,9 +119,7 @@ func (tx *Tx) TaggedRPMs(tag int64, f TaggedRPMFilter, fn func(*TaggedRPM) error
 
 // IsTagged tells whether a build is in a tag now.
 func (tx *Tx) IsTagged(tag, build int64) (bool, error) {
-	var n int
-	err := tx.row(`SELECT count(*) FROM tag_listing WHERE tag_id = $1 AND build_id = $2 AND active IS TRUE`, []any{tag, build}, &n)
-	return n > 0, err
+	return tx.anyRow(`SELECT 1 FROM tag_listing WHERE tag_id = $1 AND build_id = $2 AND active IS TRUE`, tag, build)
 }
 
 // TaggedAt returns the event at which each of several builds was put into a tag, of those that are in it now.
@@ -157,7 +155,5 @@ func (tx *Tx) UntagBuild(tag, build int64) (bool, error) {
 
 // BuildTypeExists tells whether there is such a type of builds.
 func (tx *Tx) BuildTypeExists(name string) (bool, error) {
-	var n int
-	err := tx.row(`SELECT count(*) FROM btype WHERE name = $1`, []any{name}, &n)
-	return n > 0, err
+	return tx.anyRow(`SELECT 1 FROM btype WHERE name = $1`, name)
 }

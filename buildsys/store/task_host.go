@@ -95,9 +95,7 @@ func (tx *Tx) HostWork(host int64) (n int64, err error) {
 
 // WasHost tells whether there is or ever was a host of a name.
 func (tx *Tx) WasHost(name string) (bool, error) {
-	var n int
-	err := tx.row(`SELECT count(*) FROM host WHERE name = $1`, []any{name}, &n)
-	return n > 0, err
+	return tx.anyRow(`SELECT 1 FROM host WHERE name = $1`, name)
 }
 
 // RemoveHost ends a host's settings and subscriptions; what it did keeps its name.

@@ -314,7 +314,5 @@ func (tx *Tx) SetTaskEffect(id int64) error {
 
 // TaskEffect tells whether what a task is for has been done.
 func (tx *Tx) TaskEffect(id int64) (bool, error) {
-	var n int64
-	err := tx.row(`SELECT count(*) FROM task WHERE id = $1 AND effect_event IS NOT NULL`, []any{id}, &n)
-	return n > 0, err
+	return tx.anyRow(`SELECT 1 FROM task WHERE id = $1 AND effect_event IS NOT NULL`, id)
 }

@@ -160,6 +160,13 @@ func (tx *Tx) row(query string, args []any, dst ...any) error {
 	return err
 }
 
+// anyRow tells whether a query has a row.
+func (tx *Tx) anyRow(query string, args ...any) (bool, error) {
+	var n int64
+	err := tx.row(`SELECT count(*) FROM (`+query+` LIMIT 1) AS found`, args, &n)
+	return n > 0, err
+}
+
 // each calls fn for every row of a query; fn scans it, and uses the transaction for nothing else meanwhile.
 func (tx *Tx) each(query string, args []any, fn func(scan func(...any) error) error) error {
 	if tx.c == nil {

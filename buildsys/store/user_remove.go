@@ -64,8 +64,7 @@ func (tx *Tx) StripUser(user int64) error {
 
 // revokeIfAny is revoke that takes no event where there is nothing to revoke.
 func (tx *Tx) revokeIfAny(table, cond string, id int64) error {
-	var n int
-	if err := tx.row(`SELECT count(*) FROM `+table+` WHERE active IS TRUE AND `+cond, []any{id}, &n); err != nil || n == 0 {
+	if any, err := tx.anyRow(`SELECT 1 FROM `+table+` WHERE active IS TRUE AND `+cond, id); err != nil || !any {
 		return err
 	}
 	_, err := tx.revoke(table, cond, id)

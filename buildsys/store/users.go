@@ -121,6 +121,5 @@ func (tx *Tx) AddPrincipal(user int64, principal string) error {
 
 // RemovePrincipal removes a Kerberos principal and tells whether there was one.
 func (tx *Tx) RemovePrincipal(user int64, principal string) (bool, error) {
-	n, err := tx.exec(`DELETE FROM user_krb_principals WHERE user_id = $1 AND krb_principal = $2`, user, principal)
-	return n > 0, err
+	return changed(tx.exec(`DELETE FROM user_krb_principals WHERE user_id = $1 AND krb_principal = $2`, user, principal))
 }

@@ -22,9 +22,7 @@ func (tx *Tx) InsertName(t NameTable, name string) (int64, error) {
 
 // VolumeUsed tells whether a build, deleted ones too, is on a volume.
 func (tx *Tx) VolumeUsed(volume int64) (bool, error) {
-	var n int
-	err := tx.row(`SELECT count(*) FROM (SELECT id FROM build WHERE volume_id = $1 LIMIT 1) AS b`, []any{volume}, &n)
-	return n > 0, err
+	return tx.anyRow(`SELECT 1 FROM build WHERE volume_id = $1`, volume)
 }
 
 // DeleteVolume deletes a volume that no build is on.
