@@ -174,7 +174,7 @@ func copyTree(from, to string) error {
 			if err != nil {
 				return err
 			}
-			return os.Symlink(target, dst)
+			return durable.ReplaceSymlink(target, dst)
 		case fi.Mode().IsRegular():
 			return copyFile(p, dst, fi)
 		}
@@ -196,20 +196,10 @@ func copyFile(from, to string, fi fs.FileInfo) error {
 	if _, err := dst.ReadFrom(src); err != nil {
 		return fmt.Errorf("copy %s: %w", from, err)
 	}
-	if err := dst.Commit(); err != nil {
+	if err := os.Chtimes(dst.TempPath(), fi.ModTime(), fi.ModTime()); err != nil { // before Commit, which puts them on the disk
 		return err
 	}
-	return os.Chtimes(to, fi.ModTime(), fi.ModTime())
-}
-
-// HasVolume says whether a volume has its directory.
-func (t *Topdir) HasVolume(name string) bool {
-	dir, err := t.volume(name)
-	if err != nil {
-		return false
-	}
-	fi, err := os.Stat(dir)
-	return err == nil && fi.IsDir()
+	return dst.Commit()
 }
 
 // StageFile copies an upload to a name below a directory of the build (its logs, its metadata), hidden until Commit.
@@ -221,10 +211,12 @@ func (b Build) StageFile(src *os.File, rel string) (*durable.File, error) {
 	return stage(src, dst)
 }
 
+// stage copies an upload to dst, hidden, and puts its content on the disk.
 func stage(src *os.File, dst string) (*durable.File, error) {
 	if err := durable.MkdirAll(filepath.Dir(dst), dirPerm); err != nil {
 		return nil, err
 	}
+	removeResidue(filepath.Dir(dst))
 	f, err := durable.Create(dst, filePerm)
 	if err != nil {
 		return nil, err
@@ -233,7 +225,7 @@ func stage(src *os.File, dst string) (*durable.File, error) {
 		_, err = f.ReadFrom(src)
 	}
 	if err == nil {
-		err = f.OS().Sync()
+		err = f.OS().Sync() // here, and not while a database transaction waits
 	}
 	if err != nil {
 		f.Close()

@@ -35,28 +35,7 @@ func removeResidue(dir string) { _ = durable.RemoveStale(dir, residue) }
 
 // Stage copies an upload to where r will be published, hidden. The caller
 // checks the copy through ReadAt and calls Commit, or Close to drop it.
-func (r RPM) Stage(src *os.File) (*durable.File, error) {
-	if err := durable.MkdirAll(filepath.Dir(r.Path()), dirPerm); err != nil {
-		return nil, err
-	}
-	removeResidue(filepath.Dir(r.Path()))
-	f, err := durable.Create(r.Path(), filePerm)
-	if err != nil {
-		return nil, err
-	}
-	_, err = src.Seek(0, io.SeekStart)
-	if err == nil {
-		_, err = f.ReadFrom(src)
-	}
-	if err == nil {
-		err = f.OS().Sync() // here, and not while a database transaction waits
-	}
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("copy %s into the topdir: %w", r.file, err)
-	}
-	return f, nil
-}
+func (r RPM) Stage(src *os.File) (*durable.File, error) { return stage(src, r.Path()) }
 
 // WriteSigHeader stores a signature header, replacing what is there.
 func (r RPM) WriteSigHeader(k Key, sighdr []byte) error {

@@ -14,6 +14,16 @@ type VolumeError struct{ Text string }
 
 func (e *VolumeError) Error() string { return e.Text }
 
+// HasVolume says whether a volume has its directory.
+func (t *Topdir) HasVolume(name string) bool {
+	dir, err := t.volume(name)
+	if err != nil {
+		return false
+	}
+	fi, err := os.Stat(dir)
+	return err == nil && fi.IsDir()
+}
+
 // PrepareVolume makes the directory vol/NAME ready to hold builds: as in Koji, whoever runs the machine makes or mounts the
 // directory, and its link toplink leads back to the topdir.
 func (t *Topdir) PrepareVolume(name string) error {
@@ -21,7 +31,7 @@ func (t *Topdir) PrepareVolume(name string) error {
 	if err != nil {
 		return &VolumeError{err.Error()}
 	}
-	if fi, err := os.Stat(dir); err != nil || !fi.IsDir() {
+	if !t.HasVolume(name) {
 		return &VolumeError{"please create the volume directory first"}
 	}
 	if dir == t.root {
