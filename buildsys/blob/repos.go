@@ -32,26 +32,13 @@ func (t *Topdir) DistRepo(tag string, id int64, volume string) (string, error) {
 	return filepath.Join(root, "repos-dist", tag, strconv.FormatInt(id, 10)), nil
 }
 
-// PublishDir puts a directory in place that was filled under its staging name (see StageDir). What is there already is the
+// PublishDir puts a directory in place that was filled under its staging name (see StageUnder). What is there already is the
 // residue of a program that was killed before its database knew of it, and is removed.
 func PublishDir(staged, dir string) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
 	return durable.Rename(staged, dir)
-}
-
-// StageDir makes an empty directory beside dir, under a hidden name, to be filled and published.
-func StageDir(dir string) (string, error) {
-	parent := filepath.Dir(dir)
-	if err := durable.MkdirAll(parent, 0o755); err != nil {
-		return "", err
-	}
-	staged := filepath.Join(parent, "."+filepath.Base(dir)+".tmp")
-	if err := os.RemoveAll(staged); err != nil {
-		return "", err
-	}
-	return staged, durable.MkdirAll(staged, 0o755)
 }
 
 // StageUnder makes an empty hidden directory in parent, for one writer, to be filled and published. It deletes what killed

@@ -131,7 +131,7 @@ func (c *Ctx) writeDistRepo(r *store.Repo, keys, arches []string, volume string,
 	if err != nil {
 		return buildsys.Errorf(buildsys.FaultGeneric, "%v", err)
 	}
-	staged, err := blob.StageDir(dir)
+	staged, err := blob.StageUnder(filepath.Dir(dir))
 	if err != nil {
 		return err
 	}
