@@ -231,7 +231,7 @@ func whyKept(use store.UserUse) string {
 	switch {
 	case len(owns) > 0:
 		return "owns " + strings.Join(owns, ", ")
-	case use.Changes > 0:
+	case use.Changed:
 		return "made changes that stay on record"
 	}
 	return ""

@@ -174,7 +174,7 @@ func TestHoldings(t *testing.T) {
 		if use, err := tx.UserUse(user); err != nil || use != (UserUse{}) {
 			t.Errorf("use of a user who did nothing: %+v, %v", use, err)
 		}
-		if use, err := tx.UserUse(1); err != nil || use.Changes == 0 {
+		if use, err := tx.UserUse(1); err != nil || !use.Changed {
 			t.Errorf("use of the administrator: %+v, %v", use, err)
 		}
 		if err := tx.StripUser(user); err != nil {
@@ -191,4 +191,19 @@ func TestHoldings(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// What a user made or revoked is looked for in every table that says by whom.
+func TestEveryVersionedTableIsKnown(t *testing.T) {
+	s, _ := open(t)
+	var versioned []string
+	for _, table := range mustRead(t, s, (*Tx).catalog) {
+		if slices.Contains(table.cols, "revoker_id") {
+			versioned = append(versioned, table.name)
+		}
+	}
+	slices.Sort(versioned)
+	if known := HistoryTables(); !slices.Equal(versioned, known) {
+		t.Errorf("versioned are %v, known %v", versioned, known)
+	}
 }

@@ -6,15 +6,10 @@ import "github.com/privyseal/privyseal/buildsys"
 type UserUse struct {
 	Builds, Tasks, Packages int64 // owned
 	OpenTasks               int64 // of Tasks: those not finished
-	Changes                 int64 // made, to anything that remembers by whom
+	Changed                 bool  // anything that remembers by whom; not looked up where it owns something
 }
 
-// versionedTables are those whose rows say who made and revoked them.
-var versionedTables = []string{"user_perms", "user_groups", "cg_users", "tag_config", "tag_extra", "tag_inheritance", "tag_packages",
-	"tag_package_owners", "tag_listing", "tag_external_repos", "build_target_config", "external_repo_config", "group_config",
-	"group_req_listing", "group_package_listing", "host_config", "host_channels"}
-
-// UserUse tells what a user owns and whether it ever changed anything. Changes is not counted up: it is 0 or 1.
+// UserUse tells what a user owns or else whether it ever changed anything.
 func (tx *Tx) UserUse(user int64) (UserUse, error) {
 	var u UserUse
 	for _, q := range []struct {
@@ -34,10 +29,10 @@ func (tx *Tx) UserUse(user int64) (UserUse, error) {
 	if err != nil || u.Builds+u.Tasks+u.Packages > 0 {
 		return u, err
 	}
-	for _, table := range versionedTables {
+	for table := range historyTables { // the versioned ones say who made and revoked their rows
 		// The subject of a row is no actor in it: the first administrator's grant is on record as their own.
-		err := tx.row(`SELECT count(*) FROM (SELECT 1 FROM `+table+` WHERE creator_id = $1 OR revoker_id = $1 LIMIT 1) AS r`, []any{user}, &u.Changes)
-		if err != nil || u.Changes > 0 {
+		u.Changed, err = tx.anyRow(`SELECT 1 FROM `+table+` WHERE creator_id = $1 OR revoker_id = $1`, user)
+		if err != nil || u.Changed {
 			return u, err
 		}
 	}
