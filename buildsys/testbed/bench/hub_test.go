@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -198,15 +197,7 @@ func startHub(tb testing.TB, loads ...load) *hubPeer {
 		}
 		tb.Logf("%s filled in %v", l.name, time.Since(begun))
 	}
-	env, err := os.ReadFile(filepath.Join(dir, "env"))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	vars := map[string]string{}
-	for line := range strings.Lines(string(env)) {
-		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
-		vars[name] = strings.Trim(value, "'")
-	}
+	vars := readEnv(tb, dir)
 	ca, err := os.ReadFile(vars["CA_CERT"])
 	if err != nil {
 		tb.Fatal(err)
@@ -218,17 +209,9 @@ func startHub(tb testing.TB, loads ...load) *hubPeer {
 	_, pid, _ := strings.Cut(vars["PIDS"], "hub=")
 	pid, _, _ = strings.Cut(pid, ",")
 	tb.Cleanup(func() {
-		tb.Logf("the hub's resident memory: %d MiB, at most %d MiB", statusMiB(pid, "VmRSS"), statusMiB(pid, "VmHWM"))
+		tb.Logf("the hub's resident memory: %d MiB, at most %d MiB", int(statusMiB(tb, pid, "VmRSS")), int(statusMiB(tb, pid, "VmHWM")))
 	})
 	return p
-}
-
-// statusMiB reads a figure from /proc/PID/status.
-func statusMiB(pid, name string) int {
-	data, _ := os.ReadFile("/proc/" + pid + "/status")
-	_, rest, _ := strings.Cut(string(data), name+":")
-	kb, _ := strconv.Atoi(strings.Fields(rest + " 0")[0])
-	return kb >> 10
 }
 
 // realHub is the real Koji hub with the same data; nil: it is not at hand.

@@ -14,8 +14,6 @@ import (
 	"time"
 
 	"github.com/privyseal/privyseal/buildsys/testbed"
-	"github.com/privyseal/privyseal/client"
-	"github.com/privyseal/privyseal/internal/ini"
 	"github.com/privyseal/privyseal/internal/seal"
 	"github.com/privyseal/privyseal/keys/vault"
 	"github.com/privyseal/privyseal/signer/seallog"
@@ -94,15 +92,7 @@ func (s *site) fill(b *testing.B, entries int64) {
 // logName is the name of the log, as its clients know it.
 func (s *site) logName(b *testing.B) string {
 	b.Helper()
-	f, err := ini.ParseFile(s.env["PRIVYSEAL_CONF"])
-	if err != nil {
-		b.Fatal(err)
-	}
-	cfg, err := client.ConfigFromINI(f.Section("signing"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	key, err := seal.ParseLogKey(cfg.LogKey)
+	key, err := seal.ParseLogKey(s.signing(b).LogKey)
 	if err != nil {
 		b.Fatal(err)
 	}

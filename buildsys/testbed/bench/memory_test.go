@@ -54,16 +54,22 @@ func (s *site) resident(b *testing.B) float64 {
 		if name != "signer" {
 			continue
 		}
-		status, err := os.ReadFile(filepath.Join("/proc", pid, "status"))
-		if err != nil {
-			b.Fatal(err)
-		}
-		var kib float64
-		if _, after, ok := bytes.Cut(status, []byte("VmRSS:")); ok {
-			fmt.Sscan(string(after), &kib)
-		}
-		return kib / 1024
+		return statusMiB(b, pid, "VmRSS")
 	}
 	b.Fatal("the signer is not in PIDS")
 	return 0
+}
+
+// statusMiB reads a figure from /proc/PID/status.
+func statusMiB(tb testing.TB, pid, name string) (mib float64) {
+	tb.Helper()
+	status, err := os.ReadFile(filepath.Join("/proc", pid, "status"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	_, after, _ := bytes.Cut(status, []byte(name+":"))
+	if _, err := fmt.Sscan(string(after), &mib); err != nil {
+		tb.Fatalf("%s of process %s: %v", name, pid, err)
+	}
+	return mib / 1024
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/privyseal/privyseal/client"
-	"github.com/privyseal/privyseal/internal/ini"
 	"github.com/privyseal/privyseal/internal/lab"
 	"github.com/privyseal/privyseal/internal/rpmhead"
 )
@@ -114,14 +113,7 @@ func newPath(b *testing.B, s *site, algorithm string) *path {
 
 func openPath(b *testing.B, s *site, key, lane string, source *headers) *path {
 	b.Helper()
-	f, err := ini.ParseFile(s.env["PRIVYSEAL_CONF"])
-	if err != nil {
-		b.Fatal(err)
-	}
-	cfg, err := client.ConfigFromINI(f.Section("signing"))
-	if err != nil {
-		b.Fatal(err)
-	}
+	cfg := s.signing(b)
 	cfg.StateDir, cfg.Lane = s.dir, lane
 	passphrase, err := os.ReadFile(s.env["SIGN_PASSPHRASE_FILE"])
 	if err != nil {

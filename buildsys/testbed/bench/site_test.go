@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"os"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	"github.com/privyseal/privyseal/buildsys/testbed"
+	"github.com/privyseal/privyseal/client"
+	"github.com/privyseal/privyseal/internal/ini"
 	"github.com/privyseal/privyseal/internal/lab"
 )
 
@@ -52,18 +53,36 @@ func (s *site) down() {
 	os.RemoveAll(s.dir)
 }
 
-func (s *site) readEnv(b *testing.B) {
-	f, err := os.Open(filepath.Join(s.dir, "site", "env"))
+func (s *site) readEnv(b *testing.B) { s.env = readEnv(b, filepath.Join(s.dir, "site")) }
+
+// readEnv reads what the testbed in a directory says of itself.
+func readEnv(tb testing.TB, dir string) map[string]string {
+	tb.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "env"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	vars := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
+			vars[name] = strings.Trim(value, "'")
+		}
+	}
+	return vars
+}
+
+// signing are the settings that the site's clients sign with.
+func (s *site) signing(b *testing.B) client.Config {
+	b.Helper()
+	f, err := ini.ParseFile(s.env["PRIVYSEAL_CONF"])
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer f.Close()
-	s.env = map[string]string{}
-	for sc := bufio.NewScanner(f); sc.Scan(); {
-		if name, value, ok := strings.Cut(sc.Text(), "="); ok {
-			s.env[name] = strings.Trim(value, "'")
-		}
+	cfg, err := client.ConfigFromINI(f.Section("signing"))
+	if err != nil {
+		b.Fatal(err)
 	}
+	return cfg
 }
 
 // run runs one of the programs and gives what it printed.
