@@ -61,15 +61,7 @@ func TestKilledDatabase(t *testing.T) {
 			}
 		})
 	}
-	for range 3 {
-		time.Sleep(200 * time.Millisecond)
-		if err := server.Stop("immediate"); err != nil {
-			t.Error(err)
-		}
-		if err := server.Start(); err != nil {
-			t.Fatal(err)
-		}
-	}
+	server.Crash(t, 200*time.Millisecond)
 	close(stop)
 	wg.Wait()
 	s, err := Open(t.Context(), where)

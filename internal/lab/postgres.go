@@ -248,6 +248,20 @@ func (s *PostgresServer) Stop(mode string) error {
 	return s.run("pg_ctl", "stop", "--silent", "--mode", mode, "--pgdata", filepath.Join(s.dir, "data"))
 }
 
+// Crash kills the server three times, each time after it has run for a while, and starts it again.
+func (s *PostgresServer) Crash(t testing.TB, after time.Duration) {
+	t.Helper()
+	for range 3 {
+		time.Sleep(after)
+		if err := s.Stop("immediate"); err != nil {
+			t.Error(err)
+		}
+		if err := s.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // Address is the address of one of the server's databases.
 func (s *PostgresServer) Address(database string) string {
 	return "postgres:///" + database + "?" + url.Values{"host": {s.dir}, "user": {"postgres"}}.Encode()
