@@ -64,26 +64,21 @@ func (tx *Tx) SigsOf(rpm int64, sigkey *string) ([]RPMSig, error) {
 
 // SigsOfRPMs returns the signatures of several packages.
 func (tx *Tx) SigsOfRPMs(ids []int64) (map[int64][]RPMSig, error) {
-	out := make(map[int64][]RPMSig, len(ids))
-	err := inChunks(ids, func(w *where) error {
-		rows, err := list(tx, sigColumns+w.String()+` ORDER BY rpm_id, sigkey`, w.args, scanSig)
-		for _, s := range rows {
-			out[s.RPMID] = append(out[s.RPMID], s)
-		}
-		return err
-	}, "rpm_id")
-	return out, err
+	return tx.sigsOf(ids, "", nil)
 }
 
 // SigsMadeBy returns those signatures of several packages that were verified with keys of these fingerprints.
 func (tx *Tx) SigsMadeBy(fingerprints []string, ids []int64) (map[int64][]RPMSig, error) {
-	var keys []any
-	for _, f := range fingerprints {
-		keys = append(keys, f)
-	}
+	return tx.sigsOf(ids, "fingerprint", fingerprints)
+}
+
+// sigsOf returns the signatures of several packages, those with one of the values in a column ("": all).
+func (tx *Tx) sigsOf(ids []int64, col string, values []string) (map[int64][]RPMSig, error) {
 	out := make(map[int64][]RPMSig, len(ids))
 	err := inChunks(ids, func(w *where) error {
-		w.in("fingerprint", keys)
+		if col != "" {
+			w.in(col, anys(values))
+		}
 		rows, err := list(tx, sigColumns+w.String()+` ORDER BY rpm_id, sigkey`, w.args, scanSig)
 		for _, s := range rows {
 			out[s.RPMID] = append(out[s.RPMID], s)
