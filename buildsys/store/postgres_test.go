@@ -88,17 +88,22 @@ func TestKilledDatabase(t *testing.T) {
 	t.Logf("%d commits", len(said))
 }
 
+// twoHubs are two stores of one PostgreSQL database; nil while the tests run on SQLite.
+func twoHubs(t *testing.T) (s, other *Store) {
+	t.Helper()
+	if !onPostgres {
+		return nil, nil
+	}
+	s, where := open(t)
+	return s, openPath(t, where)
+}
+
 // A connection that is cut while it commits: the writer finds out what became of it.
 func TestLostCommit(t *testing.T) {
-	s, where := open(t)
-	if s.pg == nil {
+	s, other := twoHubs(t)
+	if s == nil {
 		return
 	}
-	other, err := Open(t.Context(), where)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
 	for _, arrived := range []bool{true, false} {
 		tx, err := s.BeginWrite(t.Context(), 1)
 		if err != nil {
@@ -181,15 +186,10 @@ func TestHubsTakeTurns(t *testing.T) {
 
 // A hub that stands still while it is the writer loses its turn, and what it had not committed.
 func TestIdleWriter(t *testing.T) {
-	s, where := open(t)
-	if s.pg == nil {
+	s, other := twoHubs(t)
+	if s == nil {
 		return
 	}
-	other, err := Open(t.Context(), where)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
 	s.pg.beginWriting = beginWriting(200 * time.Millisecond)
 	tx, err := s.BeginWrite(t.Context(), 1)
 	if err != nil {
@@ -215,15 +215,10 @@ func TestIdleWriter(t *testing.T) {
 }
 
 func TestHints(t *testing.T) {
-	s, where := open(t)
-	if s.pg == nil {
+	s, other := twoHubs(t)
+	if s == nil {
 		return
 	}
-	other, err := Open(t.Context(), where)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	heard := make(chan string, 100)
@@ -246,13 +241,8 @@ func TestHints(t *testing.T) {
 }
 
 func TestAlone(t *testing.T) {
-	s, where := open(t)
-	other, err := Open(t.Context(), where)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
-	if s.pg == nil {
+	s, other := twoHubs(t)
+	if s == nil {
 		return
 	}
 	var inside, most atomic.Int32
