@@ -271,7 +271,7 @@ func (c *Ctx) externalRPM(m map[string]any, location string, strict bool) (int64
 		}
 		r.Epoch = &n
 	}
-	id, err := c.tx.ExternalRepoNamed(location)
+	id, err := c.tx.IDOf(store.ExternalRepoNames, location)
 	if errors.Is(err, store.ErrNotFound) {
 		return 0, buildsys.Errorf(buildsys.FaultGeneric, "No such repo: %s", location)
 	} else if err != nil {

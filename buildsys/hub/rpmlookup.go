@@ -148,7 +148,7 @@ func (c *Ctx) rpmAt(n nvra, location string) (*buildsys.RPM, error) {
 	if location == "" {
 		return c.tx.RPMByNVRA(n.name, n.version, n.release, n.arch)
 	}
-	id, err := c.tx.ExternalRepoNamed(location)
+	id, err := c.tx.IDOf(store.ExternalRepoNames, location)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, buildsys.Errorf(buildsys.FaultGeneric, "No such repo: %s", location)
 	} else if err != nil {

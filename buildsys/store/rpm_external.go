@@ -8,12 +8,6 @@ func (tx *Tx) ExternalRPM(r *buildsys.RPM) (*buildsys.RPM, error) {
 		[]any{r.Name, r.Version, r.Release, r.Arch, r.ExternalRepoID}, scanRPM))
 }
 
-// ExternalRepoNamed finds the id of an external repository.
-func (tx *Tx) ExternalRepoNamed(name string) (id int64, err error) {
-	err = tx.row(`SELECT id FROM external_repo WHERE name = $1`, []any{name}, &id)
-	return id, err
-}
-
 // RepoExists tells whether there is a repository of this id, whatever its state.
 func (tx *Tx) RepoExists(id int64) (bool, error) {
 	return tx.anyRow(`SELECT 1 FROM repo WHERE id = $1`, id)
