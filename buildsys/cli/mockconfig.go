@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/privyseal/privyseal/buildsys/api"
+	"github.com/privyseal/privyseal/buildsys/xmlrpc"
 )
 
 // mockOptions are the verb's options.
@@ -230,17 +231,17 @@ func mockText(name, arch, baseURL string, o *mockOptions, extra map[string]any) 
 		"rpmbuild_networking": false, "use_host_resolv": false, "rpmbuild_timeout": int64(86400), "dnf_warning": false,
 		"use_bootstrap_image": false,
 	}
-	if pyTruth(extra["mock.forcearch"]) {
+	if xmlrpc.Truth(extra["mock.forcearch"]) {
 		opts["forcearch"] = arch
 	}
-	if v := extra["mock.package_manager"]; pyTruth(v) {
+	if v := extra["mock.package_manager"]; xmlrpc.Truth(v) {
 		opts["package_manager"] = v
 	}
-	if v := extra["mock.bootstrap_image"]; pyTruth(v) {
+	if v := extra["mock.bootstrap_image"]; xmlrpc.Truth(v) {
 		opts["use_bootstrap_image"], opts["bootstrap_image"] = true, v
 	}
 	if v, ok := extra["mock.use_bootstrap"]; ok {
-		opts["use_bootstrap"] = pyTruth(v)
+		opts["use_bootstrap"] = xmlrpc.Truth(v)
 	}
 	for _, k := range []string{"module_setup_commands", "releasever"} {
 		if v, ok := extra["mock."+k]; ok {
@@ -253,7 +254,7 @@ func mockText(name, arch, baseURL string, o *mockOptions, extra map[string]any) 
 	}
 	yum += "cachedir=/var/cache/yum\ndebuglevel=1\nlogfile=/var/log/yum.log\nreposdir=/dev/null\nretries=20\nobsoletes=1\ngpgcheck=0\n" +
 		"assumeyes=1\nkeepcache=1\ninstall_weak_deps=0\nstrict=1\n\n# repos\n\n[build]\nname=build\nbaseurl=" + baseURL + "\n"
-	if pyTruth(extra["mock.yum.module_hotfixes"]) {
+	if xmlrpc.Truth(extra["mock.yum.module_hotfixes"]) {
 		yum += "module_hotfixes=1\n"
 	}
 	if v, ok := extra["mock.yum.best"]; ok {
@@ -299,25 +300,4 @@ func boolAsInt(v any) any {
 		return 0
 	}
 	return v
-}
-
-// pyTruth is what Python takes for true.
-func pyTruth(v any) bool {
-	switch v := v.(type) {
-	case nil:
-		return false
-	case bool:
-		return v
-	case int64:
-		return v != 0
-	case float64:
-		return v != 0
-	case string:
-		return v != ""
-	case []any:
-		return len(v) > 0
-	case map[string]any:
-		return len(v) > 0
-	}
-	return true
 }

@@ -33,7 +33,7 @@ func (r record) seconds(key string) *float64 {
 }
 
 // yes is a member's truth.
-func (r record) yes(key string) bool { return pyTruth(r[key]) }
+func (r record) yes(key string) bool { return xmlrpc.Truth(r[key]) }
 
 // when is a member that is a time in seconds; ok is false for None and 0.
 func (r record) when(key string) (t time.Time, ok bool) {

@@ -326,7 +326,7 @@ func (a *App) warnOfWait(ctx context.Context, s *session, tag record, target, as
 			return err
 		}
 	}
-	if !ask && !pyTruth(asRecord(tag["extra"])["repo.auto"]) {
+	if !ask && !xmlrpc.Truth(asRecord(tag["extra"])["repo.auto"]) {
 		a.term.warn("This tag is not configured for automatic regeneration")
 	}
 	for _, nvr := range builds {

@@ -134,14 +134,14 @@ func assignTaskCommand(a *App) *cobra.Command {
 		}
 		if admin, err := s.call(ctx, "hasPerm", "admin"); err != nil {
 			return err
-		} else if !pyTruth(admin) {
+		} else if !xmlrpc.Truth(admin) {
 			return usagef(cmd, "This action requires admin privileges")
 		}
 		done, err := s.call(ctx, "assignTask", ids[0], args[1], *force)
 		if err != nil {
 			return err
 		}
-		if pyTruth(done) {
+		if xmlrpc.Truth(done) {
 			a.printf("assigned task %d to host %s\n", ids[0], args[1])
 		} else {
 			a.printf("failed to assign task %d to host %s\n", ids[0], args[1])
@@ -173,7 +173,7 @@ func setTaskPriorityCommand(a *App) *cobra.Command {
 		}
 		if admin, err := s.call(ctx, "hasPerm", "admin"); err != nil {
 			return err
-		} else if !pyTruth(admin) {
+		} else if !xmlrpc.Truth(admin) {
 			u, err := s.record(ctx, "getLoggedInUser")
 			if err != nil {
 				return err

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/privyseal/privyseal/buildsys"
+	"github.com/privyseal/privyseal/buildsys/xmlrpc"
 )
 
 // buildRootDir is where Koji's builders have their build roots.
@@ -248,7 +249,7 @@ func (r *requestLines) opts(i int) {
 }
 
 func (r *requestLines) options(v any, prefix string) {
-	if pyTruth(v) {
+	if xmlrpc.Truth(v) {
 		r.add("%sOptions:", prefix)
 		r.members(v, prefix)
 	}
@@ -321,10 +322,10 @@ func (r *requestLines) describe(method string) {
 		r.opts(2)
 	case "waitrepo":
 		r.add("Build Target: %s", r.str(0))
-		if pyTruth(r.params[1]) {
+		if xmlrpc.Truth(r.params[1]) {
 			r.add("Newer Than: %s", r.str(1))
 		}
-		if pyTruth(r.params[2]) {
+		if xmlrpc.Truth(r.params[2]) {
 			r.add("NVRs: %s", joined(r.params[2].([]any)))
 		}
 	default:
@@ -335,7 +336,7 @@ func (r *requestLines) describe(method string) {
 func (r *requestLines) createrepo() {
 	r.add("Repo ID: %d", r.params[0].(int64))
 	r.add("Arch: %s", r.str(1))
-	if pyTruth(r.params[2]) {
+	if xmlrpc.Truth(r.params[2]) {
 		old := asRecord(r.params[2])
 		r.add("Old Repo ID: %d", old["id"].(int64))
 		if _, ok := old["create_ts"]; !ok {
@@ -377,12 +378,12 @@ func (r *requestLines) describeOther(method string) {
 	case "tagNotification":
 		dest := r.look("getTag", r.params[2])
 		var src record
-		if pyTruth(r.params[3]) {
+		if xmlrpc.Truth(r.params[3]) {
 			src = r.look("getTag", r.params[3])
 		}
 		build, user := r.look("getBuild", r.params[4]), r.look("getUser", r.params[5])
 		yesNo := func(v any) string {
-			if pyTruth(v) {
+			if xmlrpc.Truth(v) {
 				return "yes"
 			}
 			return "no"
@@ -396,7 +397,7 @@ func (r *requestLines) describeOther(method string) {
 		r.add("Build: %s", buildLabel(build))
 		r.add("Tagged By: %s", user.str("name"))
 		r.add("Ignore Success?: %s", yesNo(r.params[6]))
-		if pyTruth(r.params[7]) {
+		if xmlrpc.Truth(r.params[7]) {
 			r.add("Failure Message: %s", r.str(7))
 		}
 	case "buildMaven":
@@ -406,10 +407,10 @@ func (r *requestLines) describeOther(method string) {
 	case "wrapperRPM":
 		r.add("Spec File URL: %s", r.str(0))
 		r.add("Build Tag: %s", pyStr(member(r.params[1], "name")))
-		if pyTruth(r.params[2]) {
+		if xmlrpc.Truth(r.params[2]) {
 			r.add("Build: %s", buildLabel(asRecord(r.params[2])))
 		}
-		if pyTruth(r.params[3]) {
+		if xmlrpc.Truth(r.params[3]) {
 			r.add("Task: %s %s", pyStr(member(r.params[3], "id")), taskLabelOf(asRecord(r.params[3])))
 		}
 		r.opts(4)

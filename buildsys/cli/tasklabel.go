@@ -151,7 +151,7 @@ func taskExtra(method string, p record) string {
 		return pyStr(member(p["build_tag"], "name"))
 	case "wrapperRPM":
 		extra := pyStr(member(p["build_target"], "name"))
-		if pyTruth(p["build"]) {
+		if xmlrpc.Truth(p["build"]) {
 			extra += ", " + buildLabel(asRecord(p["build"]))
 		}
 		return extra
@@ -195,7 +195,7 @@ func taskExtra(method string, p record) string {
 }
 
 func either(p record, a, b string) string {
-	if pyTruth(p[a]) {
+	if xmlrpc.Truth(p[a]) {
 		return p.str(a)
 	}
 	return p.str(b)
@@ -213,7 +213,7 @@ func joined(list []any) string {
 // buildLabel is a build's name, version and release.
 func buildLabel(b record) string {
 	name := b["package_name"]
-	if !pyTruth(name) {
+	if !xmlrpc.Truth(name) {
 		name = b["name"]
 	}
 	return pyStr(name) + "-" + b.str("version") + "-" + b.str("release")

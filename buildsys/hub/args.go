@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/privyseal/privyseal/buildsys"
+	"github.com/privyseal/privyseal/buildsys/xmlrpc"
 )
 
 // Args are the arguments of one call, matched to the method's parameters. The typed accessors end the call with a
@@ -257,24 +258,5 @@ func asInt(v any) (int64, bool) {
 	return 0, false
 }
 
-func truth(v any) bool {
-	switch v := v.(type) {
-	case nil:
-		return false
-	case bool:
-		return v
-	case int64:
-		return v != 0
-	case float64:
-		return v != 0
-	case string:
-		return v != ""
-	case []byte:
-		return len(v) > 0
-	case []any:
-		return len(v) > 0
-	case map[string]any:
-		return len(v) > 0
-	}
-	return true
-}
+// truth is short for xmlrpc.Truth.
+func truth(v any) bool { return xmlrpc.Truth(v) }

@@ -63,6 +63,29 @@ func SplitKwargs(params []any) (pos []any, kw map[string]any) {
 	return params[:len(params)-1], kw
 }
 
+// Truth is what Python takes a decoded value for: None, false, 0 and what is empty are false.
+func Truth(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return false
+	case bool:
+		return v
+	case int64:
+		return v != 0
+	case float64:
+		return v != 0
+	case string:
+		return v != ""
+	case []byte:
+		return len(v) > 0
+	case []any:
+		return len(v) > 0
+	case map[string]any:
+		return len(v) > 0
+	}
+	return true
+}
+
 // Fault is a failure told by the other side.
 type Fault struct {
 	Code   int
