@@ -77,6 +77,10 @@ func findGroup(groups []api.Group, name string) *api.Group {
 	return nil
 }
 
+func noGroup(args []string) error {
+	return failf("", "Group %s doesn't exist within tag %s", args[1], args[0])
+}
+
 func addGroupCommand(a *App) *cobra.Command {
 	return groupVerb{use: "add-group <tag> <group>", short: "Add a group to a tag", usage: tagAndGroup, gate: true,
 		run: func(ctx context.Context, s *session, args []string) error {
@@ -106,7 +110,7 @@ func blockGroupCommand(a *App) *cobra.Command {
 				return err
 			}
 			if findGroup(groups, args[1]) == nil {
-				return failf("", "Group %s doesn't exist within tag %s", args[1], args[0])
+				return noGroup(args)
 			}
 			return s.api.ChangeGroup(ctx, api.GroupBlock, args[0], args[1])
 		}}.command(a)
@@ -123,7 +127,7 @@ func removeGroupCommand(a *App) *cobra.Command {
 				return err
 			}
 			if findGroup(groups, args[1]) == nil {
-				return failf("", "Group %s doesn't exist within tag %s", args[1], args[0])
+				return noGroup(args)
 			}
 			return s.api.ChangeGroup(ctx, api.GroupRemove, args[0], args[1])
 		}}.command(a)
@@ -206,7 +210,7 @@ func tagsGroup(ctx context.Context, s *session, args []string) (*api.Tag, *api.G
 	}
 	g := findGroup(groups, args[1])
 	if g == nil {
-		return nil, nil, failf("", "Group %s doesn't exist within tag %s", args[1], args[0])
+		return nil, nil, noGroup(args)
 	}
 	return tag, g, nil
 }

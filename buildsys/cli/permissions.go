@@ -21,21 +21,9 @@ func grantPermissionCommand(a *App) *cobra.Command {
 		case *description != "" && !*create:
 			return usagef(cmd, "Option new must be specified with option description.")
 		}
-		ctx := cmd.Context()
-		s, err := a.login(ctx)
-		if err != nil {
-			return err
-		}
-		users, err := s.users(ctx, args[1:])
-		if err != nil {
-			return err
-		}
-		for _, user := range users {
-			if err := s.api.GrantPermission(ctx, user.Name, args[0], *create, *description); err != nil {
-				return err
-			}
-		}
-		return nil
+		return a.eachUser(cmd.Context(), args[1:], func(s *session, user string) error {
+			return s.api.GrantPermission(cmd.Context(), user, args[0], *create, *description)
+		})
 	}
 	return cmd
 }
@@ -46,23 +34,29 @@ func revokePermissionCommand(a *App) *cobra.Command {
 		if len(args) < 2 {
 			return usagef(cmd, "Please specify a permission and at least one user")
 		}
-		ctx := cmd.Context()
-		s, err := a.login(ctx)
-		if err != nil {
-			return err
-		}
-		users, err := s.users(ctx, args[1:])
-		if err != nil {
-			return err
-		}
-		for _, user := range users {
-			if err := s.api.RevokePermission(ctx, user.Name, args[0]); err != nil {
-				return err
-			}
-		}
-		return nil
+		return a.eachUser(cmd.Context(), args[1:], func(s *session, user string) error {
+			return s.api.RevokePermission(cmd.Context(), user, args[0])
+		})
 	}
 	return cmd
+}
+
+// eachUser does one thing with several users, once all of them are known.
+func (a *App) eachUser(ctx context.Context, names []string, do func(s *session, user string) error) error {
+	s, err := a.login(ctx)
+	if err != nil {
+		return err
+	}
+	users, err := s.users(ctx, names)
+	if err != nil {
+		return err
+	}
+	for _, user := range users {
+		if err := do(s, user.Name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func editPermissionCommand(a *App) *cobra.Command {
